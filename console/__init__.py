@@ -1,0 +1,1 @@
+"""What people touch: the `tailrace` command and its reports."""

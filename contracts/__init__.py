@@ -1,0 +1,1 @@
+"""The words everyone shares: events, table schemas, settings, errors. Imports nothing of ours."""

@@ -1,0 +1,1 @@
+"""JSON Schema files of the input events, generated from `contracts.events`."""

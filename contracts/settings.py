@@ -1,0 +1,245 @@
+"""Settings: `TAILRACE_*` environment variables over `tailrace.toml` over defaults.
+
+Nested settings use two underscores in the environment (`TAILRACE_KAFKA__BOOTSTRAP_SERVERS`) and
+tables in TOML (`[kafka] bootstrap_servers = …`). Unknown settings are refused, never ignored.
+"""
+
+from __future__ import annotations
+
+import os
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from contracts import topics
+from contracts.errors import SettingsError
+
+ENV_PREFIX = "TAILRACE_"
+TOML_FILE = "tailrace.toml"
+_SEPARATOR = "__"
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class KafkaSettings(_Section):
+    """The cluster and the topics."""
+
+    bootstrap_servers: str = Field("127.0.0.1:9092", description="host:port[,host:port…] of the cluster")
+    group_id: str = Field("tailrace", min_length=1, description="prefix of the consumer groups")
+    partitions: int = Field(4, ge=1, le=1024, description="partitions `topics apply` creates per topic")
+    replication_factor: int = Field(1, ge=1, le=9, description="replicas `topics apply` asks for")
+    retention_hours: float = Field(
+        168, gt=0, description="retention `topics apply` sets; must exceed the join horizon"
+    )
+    session_timeout_ms: int = Field(45_000, ge=6_000, description="Kafka session timeout, milliseconds")
+    max_value_bytes: int = Field(1 << 20, ge=1024, description="larger values become dead letters, bytes")
+    requests_topic: str = topics.REQUESTS
+    signals_topic: str = topics.SIGNALS
+    outcomes_topic: str = topics.OUTCOMES
+    consents_topic: str = topics.CONSENTS
+    security: dict[str, str] = Field(
+        default_factory=dict,
+        description="librdkafka security options, e.g. security.protocol, sasl.username",
+    )
+
+
+class JoinSettings(_Section):
+    """The stream join."""
+
+    horizon_minutes: float = Field(30, gt=0, description="how long a request waits for evidence, minutes")
+    lateness_seconds: float = Field(60, ge=0, description="disorder the watermark tolerates, seconds")
+    idle_seconds: float = Field(
+        10, gt=0, description="a topic consumed to its end for this long stops holding the watermark"
+    )
+    checkpoint_seconds: float = Field(5, gt=0, description="longest time between checkpoints, seconds")
+    checkpoint_events: int = Field(100_000, ge=1, description="most events in one checkpoint")
+
+    @property
+    def horizon_us(self) -> int:
+        """The horizon in microseconds."""
+        return round(self.horizon_minutes * 60_000_000)
+
+    @property
+    def lateness_us(self) -> int:
+        """The allowed lateness in microseconds."""
+        return round(self.lateness_seconds * 1_000_000)
+
+
+class LakeSettings(_Section):
+    """Where tables and drops lie; empty means inside the home directory."""
+
+    root: str = Field("", description="folder or object-store prefix of the Delta tables")
+    drops_root: str = Field("", description="folder of the published drops")
+    storage_options: dict[str, str] = Field(
+        default_factory=dict, description="deltalake storage options of the lake's store"
+    )
+
+
+class PrivacySettings(_Section):
+    """Pseudonyms and the split."""
+
+    pseudonym_key: SecretStr | None = Field(
+        None, description="key of the user-id hash; without it one is made and kept in the home directory"
+    )
+    held_out_share: float = Field(
+        0.05, ge=0, lt=1, description="share of users whose data is never trained on"
+    )
+
+
+class CurationSettings(_Section):
+    """What may enter a drop."""
+
+    purpose: str = Field("training", description="consent scope a row needs")
+    unknown_consent: Literal["refuse", "allow"] = Field(
+        "refuse", description="what to do with rows whose consent was never recorded"
+    )
+    licenses: list[str] | None = Field(
+        None, description="allowed licences; rows naming another are refused (none named: allowed)"
+    )
+    regions: list[str] | None = Field(None, description="allowed deployment regions, as above")
+    failure_threshold: float = Field(0.5, ge=0, le=1, description="score from which a request is a failure")
+    control_share: float = Field(
+        0.02, ge=0, le=1, description="random share of the other requests, kept as control slice"
+    )
+    max_per_user: int = Field(200, ge=1, description="most rows of one user in a drop")
+    edit_ratio_min: float = Field(0.02, ge=0, le=1, description="edits below are cosmetic")
+    edit_ratio_max: float = Field(0.9, ge=0, le=1, description="edits above are a new text, not a correction")
+    seed: int = Field(17, description="seed of every random choice in curation")
+    channel: str = Field("default", description="channel whose LATEST pointer a drop moves")
+
+
+class JudgeSettings(_Section):
+    """Who confirms failures."""
+
+    kind: Literal["rules", "openai"] = Field("rules", description="evidence rules, or an LLM endpoint")
+    base_url: str | None = Field(
+        None, description="OpenAI-compatible endpoint, e.g. http://127.0.0.1:8080/v1"
+    )
+    api_key: SecretStr | None = Field(None, description="key of the endpoint")
+    model: str = Field("gpt-4.1-mini", description="judge model")
+    temperature: float = Field(0.0, ge=0, le=2)
+    max_tokens: int = Field(800, ge=16, description="longest verdict, tokens")
+    timeout_seconds: float = Field(60, gt=0)
+    max_retries: int = Field(4, ge=0, description="retries of a transient failure, per call")
+    concurrency: int = Field(8, ge=1, le=256, description="calls in flight")
+    max_calls: int = Field(2_000, ge=0, description="most calls in one run; the rest stays unjudged")
+    online_calls_per_hour: int = Field(200, ge=0, description="budget of the online judge")
+
+
+class WebSettings(_Section):
+    """The worker's web views."""
+
+    host: str = Field("127.0.0.1", description="address to bind; loopback unless told otherwise")
+    port: int = Field(6066, ge=0, le=65535)
+
+
+class NightlySettings(_Section):
+    """The scheduled drop."""
+
+    enabled: bool = Field(False, description="build a drop on the schedule below")
+    cron: str = Field("30 2 * * *", description="when, as a cron expression in UTC")
+
+
+class Settings(BaseSettings):
+    """All settings of Tailrace."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=ENV_PREFIX,
+        env_nested_delimiter=_SEPARATOR,
+        extra="forbid",
+        frozen=True,
+    )
+
+    home: Path = Field(Path("tailrace-home"), description="folder of the lake, the drops and the report")
+    kafka: KafkaSettings = KafkaSettings()
+    join: JoinSettings = JoinSettings()
+    lake: LakeSettings = LakeSettings()
+    privacy: PrivacySettings = PrivacySettings()
+    curation: CurationSettings = CurationSettings()
+    judge: JudgeSettings = JudgeSettings()
+    web: WebSettings = WebSettings()
+    nightly: NightlySettings = NightlySettings()
+
+    @property
+    def lake_root(self) -> str:
+        """Root of the Delta tables: a folder or an object-store URL."""
+        return self.lake.root or str(self.home / "lake")
+
+    @property
+    def drops_root(self) -> Path:
+        """Folder of the published drops."""
+        return Path(self.lake.drops_root) if self.lake.drops_root else self.home / "drops"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        toml = TomlConfigSettingsSource(settings_cls, Path(TOML_FILE))
+        return init_settings, env_settings, toml
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read settings from the environment and `tailrace.toml` in the working directory.
+
+    `overrides` (e.g. ``{"home": Path(…)}``) win over both. Raises `SettingsError` naming the first
+    setting that is unknown or out of range.
+    """
+    _refuse_unknown_environment()
+    try:
+        return Settings(**dict(overrides or {}))
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        name = ".".join(str(part) for part in first["loc"])
+        problem = "unknown setting" if first["type"] == "extra_forbidden" else first["msg"].lower()
+        raise SettingsError(
+            f"{name}: {problem}",
+            hint=f"Check {TOML_FILE} and the {ENV_PREFIX}* variables; the README lists every setting.",
+        ) from None
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{TOML_FILE} is not valid TOML: {error}", hint=f"Correct {TOML_FILE}.") from None
+
+
+def known_names() -> dict[str, str]:
+    """Every setting as its environment variable → its description."""
+    names = {}
+    for field, info in Settings.model_fields.items():
+        section = info.annotation
+        variable = f"{ENV_PREFIX}{field.upper()}"
+        if isinstance(section, type) and issubclass(section, _Section):
+            for key, inner in section.model_fields.items():
+                names[f"{variable}{_SEPARATOR}{key.upper()}"] = inner.description or ""
+        else:
+            names[variable] = info.description or ""
+    return names
+
+
+def _refuse_unknown_environment() -> None:
+    known = known_names()
+    sections = {f"{ENV_PREFIX}{f.upper()}" for f in Settings.model_fields}
+    for variable in os.environ:
+        name = variable.upper()
+        if not name.startswith(ENV_PREFIX) or name in known or name in sections:
+            continue
+        # dict-valued settings take one more level: TAILRACE_KAFKA__SECURITY__SASL.USERNAME
+        if _SEPARATOR in name and name.rsplit(_SEPARATOR, 1)[0] in known:
+            continue
+        raise SettingsError(
+            f"unknown setting {variable}",
+            hint="Unset it or correct its name; the README lists every setting.",
+        )

@@ -1,0 +1,110 @@
+"""The rules of the event contract that types alone cannot express.
+
+One rulebook for both edges: the emitter refuses before sending, the worker dead-letters on arrival.
+Time is an argument. All times are UTC microseconds since the epoch.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any, Final, NoReturn
+
+import msgspec
+
+from contracts import reasons
+from contracts.errors import EventInvalid
+from contracts.events import Event, OutcomeRecorded
+
+SECOND: Final = 1_000_000
+HOUR: Final = 3600 * SECOND
+DAY: Final = 24 * HOUR
+EARLIEST_US: Final = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) * SECOND
+MAX_AHEAD_US: Final = 24 * HOUR
+
+_fromisoformat = datetime.fromisoformat
+_MAX_MS: Final = 10**14
+
+
+def parse_time(value: str | int, *, now_us: int) -> int:
+    """Event time in UTC microseconds.
+
+    Accepts RFC 3339 with an offset (finer than microseconds is cut) or epoch milliseconds. Raises
+    `EventInvalid` (`time_format`, `time_range`) outside [2020-01-01, now + 24 h].
+    """
+    if isinstance(value, str):
+        try:
+            moment = _fromisoformat(value)
+            if moment.tzinfo is None:
+                raise ValueError
+            time_us = round(moment.timestamp() * SECOND)
+        except (ValueError, OverflowError):
+            raise EventInvalid(
+                reasons.TIME_FORMAT,
+                "neither RFC 3339 with an offset nor epoch milliseconds",
+                field="$.occurred_at",
+            ) from None
+    else:
+        time_us = value * 1000 if abs(value) < _MAX_MS else _MAX_MS * 1000
+    if not EARLIEST_US <= time_us <= now_us + MAX_AHEAD_US:
+        raise EventInvalid(
+            reasons.TIME_RANGE,
+            "before 2020 or more than 24 h ahead of the clock",
+            field="$.occurred_at",
+        )
+    return time_us
+
+
+def check_ids(event: Event) -> None:
+    """Refuse ids with control characters: they break keys, file names and terminals."""
+    for name in ("event_id", "request_id", "session_id", "user_id", "supersedes"):
+        value = getattr(event, name, None)
+        # isprintable() is the cheap test; only strings that fail it are looked at closely.
+        if value is not None and not value.isprintable() and _has_control(value):
+            raise EventInvalid(
+                reasons.CONTROL_CHARACTER, "ids may not hold control characters", field=f"$.{name}"
+            )
+
+
+def _has_control(value: str) -> bool:
+    return any(ord(c) < 32 or ord(c) == 127 for c in value)
+
+
+def check_target(event: Event) -> None:
+    """An outcome must name a session or a request."""
+    if isinstance(event, OutcomeRecorded) and event.session_id is None and event.request_id is None:
+        raise EventInvalid(reasons.NO_TARGET, "give session_id, request_id or both", field="$.session_id")
+
+
+def check(event: Event, *, now_us: int) -> int:
+    """Apply every rule; returns the event time in UTC microseconds or raises `EventInvalid`."""
+    check_ids(event)
+    check_target(event)
+    return parse_time(event.occurred_at, now_us=now_us)
+
+
+def decode_json(decoder: msgspec.json.Decoder[Any], value: bytes | None, *, max_bytes: int) -> Any:
+    """Decode one Kafka value, turning every way it can be broken into an `EventInvalid`."""
+    if value is None:
+        raise EventInvalid(reasons.TOMBSTONE, "the message has no value")
+    if len(value) > max_bytes:
+        raise EventInvalid(
+            reasons.TOO_LARGE, f"{len(value)} bytes, the limit is {max_bytes} (kafka.max_value_bytes)"
+        )
+    try:
+        return decoder.decode(value)
+    except (msgspec.DecodeError, RecursionError, ValueError) as error:
+        _raise_invalid(error, value)
+
+
+def _raise_invalid(error: Exception, value: bytes) -> NoReturn:
+    if isinstance(error, msgspec.ValidationError):
+        # msgspec ends its message with the JSON path: "Expected `str`, got `int` - at `$.model`".
+        message, _, path = str(error).partition(" - at `")
+        raise EventInvalid(reasons.SCHEMA, message, field=path.rstrip("`")) from None
+    if isinstance(error, RecursionError):
+        raise EventInvalid(reasons.TOO_DEEP, "nested too deeply") from None
+    try:
+        value.decode()
+    except UnicodeDecodeError as bad:
+        raise EventInvalid(reasons.INVALID_UTF8, f"invalid UTF-8 at byte {bad.start}") from None
+    raise EventInvalid(reasons.MALFORMED_JSON, str(error)) from None

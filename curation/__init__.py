@@ -1,0 +1,1 @@
+"""Scoring, eligibility, selection, judging, preference pairs and the nightly build."""

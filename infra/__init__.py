@@ -1,0 +1,1 @@
+"""Brokers for development and deployment assets."""

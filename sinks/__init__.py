@@ -1,0 +1,1 @@
+"""The lake (Delta tables), drops and their formats."""

@@ -1,0 +1,1 @@
+"""The Kafka edge: emitter, decoding, the join worker, the Faust app, adapters."""
