@@ -1,0 +1,69 @@
+"""Gold: curated rows and the rows that were refused, per drop."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from contracts.tables.base import Strings, Table, Time, column, optional
+
+SOURCE_TYPES = ["production_log", "human_annotation", "synthetic", "user_correction"]
+EXAMPLE_KINDS = ["preference", "unpaired"]
+PAIR_SOURCES = ["user_edit", "regenerate_accept", "judge_rewrite", "one_sided"]
+
+
+class Examples(Table):
+    """One curated training row of a drop with everything an auditor asks about it."""
+
+    drop_id: str = column("drop the row was published in")
+    example_id: str = column("hash of the row's content")
+    kind: str = column("preference or unpaired", isin=EXAMPLE_KINDS)
+    pair_source: str = column("which evidence made the row", isin=PAIR_SOURCES)
+    request_ids: Strings = column("requests the row was made from, the failing one first")
+    evidence_ids: Strings = column("events that decided it")
+    session_id: str = column("conversation the row came from")
+    user_key: str = optional("pseudonym of the user")
+    occurred_at: Time = column("when the (failing) request was made")
+    date: pl.Date = column("UTC day of occurred_at; partition of the table")
+    feature: str = column("product feature")
+    source_type: str = column("where the text came from", isin=SOURCE_TYPES)
+    slice: str = column("why it was selected: failure, control", isin=["failure", "control"])
+    consent_scope: str = column("consent the row needed")
+    consent_policy_version: str = optional("policy version of that consent")
+    consent_as_of: Time = column("time at which consent was last checked")
+    license: str = optional("licence of the content")
+    transforms: Strings = column("ordered transforms with versions, e.g. normalize@1")
+    judge_epoch: str = column("judge epoch of the verdict behind the row")
+    guideline_version: str = optional("guideline, when people labelled it")
+    fingerprint: str = column("behaviour fingerprint of the failing request")
+    model: str = optional("model that wrote the failing response")
+    base_model: str = optional("its base model")
+    failure_score: float = column("failure score at selection time", ge=0.0, le=1.0)
+    score_version: str = column("version of that score")
+    label: bool = optional("unpaired rows: desirable or not")
+
+
+class Preferences(Table):
+    """Text of the preference pairs of a drop; provenance is in `examples` under the same id."""
+
+    drop_id: str = column("drop the row was published in")
+    example_id: str = column("hash of the row's content")
+    prompt: str = column("shared turns, JSON list of {role, content}")
+    chosen: str = column("preferred turns, JSON list of {role, content}")
+    rejected: str = column("dispreferred turns, JSON list of {role, content}")
+    rejected_request_id: str = column("request whose output is the rejected side")
+    chosen_request_id: str = optional("request whose output is the chosen side; null for user edits")
+    date: pl.Date = column("UTC day of the failing request; partition of the table")
+
+
+class Quarantine(Table):
+    """Rows a gate refused, with the gate, the reason and the evidence."""
+
+    drop_id: str = column("drop the row was refused from")
+    stage: str = column("step of the nightly build that refused it")
+    reason: str = column("reason code")
+    kind: str = column("what was refused: interaction, preference or unpaired")
+    pair_source: str = optional("which evidence would have made the row")
+    request_ids: Strings = column("requests the row would have been made from")
+    detail: str = column("evidence behind the refusal, without user text")
+    date: pl.Date = column("UTC day of the failing request; partition of the table")
+    refused_at: Time = column("as-of time of the drop")

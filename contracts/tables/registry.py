@@ -1,0 +1,60 @@
+"""Registries: what was published, trained, erased, and how things hang together."""
+
+from __future__ import annotations
+
+import polars as pl
+
+from contracts.tables.base import Strings, Table, Time, column, optional
+
+
+class Drops(Table):
+    """Published drops; a drop without a row here was never published."""
+
+    drop_id: str = column("id of the drop")
+    channel: str = column("channel it was published on")
+    as_of: Time = column("time the drop's inputs were read as of")
+    published_at: Time = column("clock time of publication")
+    path: str = column("folder name under the drops root")
+    manifest_sha256: str = column("SHA-256 of manifest.json")
+    inputs: str = column("Delta version of every input table, JSON object")
+    config_hash: str = column("hash of the curation settings")
+    code_version: str = column("version of Tailrace")
+    judge_epoch: str = column("judge epoch used")
+    judge: str = column("judge as named to people")
+    preference_rows: pl.Int64 = column("preference pairs", ge=0)
+    unpaired_rows: pl.Int64 = column("unpaired rows", ge=0)
+    quarantined_rows: pl.Int64 = column("rows refused by a gate", ge=0)
+
+
+class Models(Table):
+    """Models trained on drops."""
+
+    model_id: str = column("id of the trained model")
+    base_model: str = column("base model")
+    adapter: str = optional("adapter name")
+    checkpoint_uri: str = optional("where the weights are")
+    drop_ids: Strings = column("drops it was trained on")
+    registered_at: Time = column("when it was registered")
+
+
+class Erasures(Table):
+    """Completed erasures; the keyed hash blocks the person from being ingested again."""
+
+    erasure_id: str = column("id of the erasure")
+    user_key: str = column("pseudonym of the erased person")
+    requested_at: Time = column("when it was asked for")
+    completed_at: Time = optional("when absence was proven")
+    affected_drops: Strings = column("drops that held rows of the person")
+    affected_models: Strings = column("models trained on those drops")
+    certificate: str = column("counts per table and scan result, JSON")
+
+
+class Lineage(Table):
+    """Edges request → example → drop → model."""
+
+    source_kind: str = column("request, example or drop")
+    source_id: str = column("id of the source")
+    target_kind: str = column("example, drop or model")
+    target_id: str = column("id of the target")
+    drop_id: str = column("drop in which the edge was made")
+    recorded_at: Time = column("as-of time of the edge")

@@ -1,0 +1,29 @@
+"""Distances between texts, element by element over columns."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from rapidfuzz import fuzz, process
+from rapidfuzz.distance import Levenshtein
+
+
+def _pairwise(scorer: Any, left: pl.Series, right: pl.Series) -> pl.Series:
+    both = left.is_not_null() & right.is_not_null()
+    scores = process.cpdist(left.filter(both).to_list(), right.filter(both).to_list(), scorer=scorer)
+    rows = both.arg_true()
+    return pl.repeat(None, left.len(), dtype=pl.Float64, eager=True).scatter(rows, scores.astype("float64"))
+
+
+def edit_ratio(before: pl.Series, after: pl.Series) -> pl.Series:
+    """Normalized Levenshtein distance, 0 (same) to 1 (nothing in common); null where a side is."""
+    return _pairwise(Levenshtein.normalized_distance, before, after)
+
+
+def similarity(left: pl.Series, right: pl.Series) -> pl.Series:
+    """Similarity of two prompts regardless of word order, 0 to 1; null where a side is.
+
+    `rapidfuzz.fuzz.token_sort_ratio` / 100: words sorted, then normalized Indel similarity.
+    """
+    return _pairwise(fuzz.token_sort_ratio, left, right) / 100.0
