@@ -1,0 +1,113 @@
+"""The answer an LLM judge must give: its JSON schema, and the strict reading of what came back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from contracts.errors import TailraceError
+from curation.judge.verdicts import FailureKind, VerdictWord
+
+_MAX_PROBLEM_CHARS: Final = 200
+
+
+class AnswerInvalid(TailraceError):
+    """An answer is not JSON or does not fit the schema.
+
+    The message may quote the answer: it is for the repair request, never for logs.
+    """
+
+
+class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A pointwise answer. The rationale comes first so that the model reasons before it decides."""
+
+    rationale: str
+    verdict: VerdictWord
+    failure_kind: FailureKind | None
+    severity: Annotated[int, msgspec.Meta(ge=1, le=5)] | None
+    confidence: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    improved_response: str | None
+
+
+_decode_answer = msgspec.json.Decoder(Answer).decode
+
+
+@dataclass(frozen=True)
+class VerdictForm:
+    """The pointwise answer under one taxonomy: schema for the server, parser for the reply."""
+
+    kinds: tuple[FailureKind, ...]
+    name: str = "verdict"
+
+    @classmethod
+    def for_taxonomy(cls, taxonomy: Iterable[FailureKind]) -> VerdictForm:
+        """The form whose failure kinds are those of a rubric."""
+        return cls(kinds=tuple(taxonomy))
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema inside what strict structured output allows.
+
+        All properties are required and nothing else is accepted; absence is null. Bounds of numbers
+        are stated in words: some servers reject `minimum`/`maximum` in grammars, and `parse` checks.
+        """
+        properties: dict[str, Any] = {
+            "rationale": {
+                "type": "string",
+                "description": "two or three sentences: what is good or bad, and what decided it",
+            },
+            "verdict": {"type": "string", "enum": ["fail", "pass", "unsure"]},
+            "failure_kind": {
+                "type": ["string", "null"],
+                "enum": [*(str(kind) for kind in self.kinds), None],
+                "description": "kind of failure; null unless the verdict is fail",
+            },
+            "severity": {
+                "type": ["integer", "null"],
+                "enum": [1, 2, 3, 4, 5, None],
+                "description": "1 cosmetic to 5 harm; null unless the verdict is fail",
+            },
+            "confidence": {"type": "number", "description": "0 to 1: chance that the verdict is right"},
+            "improved_response": {
+                "type": ["string", "null"],
+                "description": "a better final response, or null",
+            },
+        }
+        return {
+            "type": "object",
+            "properties": properties,
+            "required": list(properties),
+            "additionalProperties": False,
+        }
+
+    def parse(self, content: str) -> Answer:
+        """Read one reply; raises `AnswerInvalid` saying what to correct.
+
+        A failure must name kind and severity; on other verdicts both are dropped, as they mean nothing.
+        """
+        try:
+            answer = _decode_answer(extract_json(content))
+        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+            raise AnswerInvalid(str(error)[:_MAX_PROBLEM_CHARS]) from None
+        if answer.verdict != "fail":
+            return msgspec.structs.replace(answer, failure_kind=None, severity=None)
+        if answer.failure_kind is None or answer.severity is None:
+            raise AnswerInvalid("a verdict of fail needs failure_kind and severity")
+        if answer.failure_kind not in self.kinds:
+            raise AnswerInvalid("failure_kind is not in the list")
+        return answer
+
+
+def extract_json(content: str) -> str:
+    """The JSON object in a reply: servers without structured output wrap it in prose or a code fence.
+
+    Thinking aloud before ``</think>`` is skipped. Without braces the text is returned as it is.
+    """
+    text = content.rpartition("</think>")[2].strip()
+    if text.startswith("{") and text.endswith("}"):
+        return text
+    start, end = text.find("{"), text.rfind("}")
+    return text[start : end + 1] if 0 <= start < end else text

@@ -1,0 +1,261 @@
+"""One chat-completions call through the `openai` package, with every way it fails given a type.
+
+Errors built here carry status codes only: servers echo prompts and parts of keys in their messages,
+and the package's exceptions hold the whole request.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import email.utils
+import math
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Final, Protocol, Self, cast
+
+import openai
+
+from contracts.errors import JudgeRefused, JudgeUnavailable, TailraceError
+from curation.judge.endpoint import Endpoint
+from curation.judge.prompt import ChatMessages
+from curation.judge.verdicts import UnjudgedReason
+
+MAX_RETRY_AFTER_SECONDS: Final = 120.0
+
+_RETRIED_STATUS: Final = frozenset({408, 409, 425, 429})
+_CHECK_ADDRESS: Final = "Check judge.base_url, judge.model and judge.api_key."
+
+
+class Form(Protocol):
+    """What the transport needs to know of an expected answer: a name and a JSON schema."""
+
+    @property
+    def name(self) -> str:
+        """Name of the schema, letters and underscores."""
+
+    @property
+    def schema(self) -> Mapping[str, Any]:
+        """JSON Schema, strict-mode compatible."""
+
+
+class CallFailed(JudgeUnavailable):
+    """A call failed in a way that may pass.
+
+    ``retry_after`` is the wait the server asked for, seconds. ``billed``: the fate of the request is
+    unknown or an answer was given, so the call must be counted.
+    """
+
+    def __init__(
+        self, reason: UnjudgedReason, detail: str, *, retry_after: float | None = None, billed: bool = False
+    ) -> None:
+        super().__init__(detail)
+        self.reason = reason
+        self.retry_after = retry_after
+        self.billed = billed
+
+    @property
+    def worth_retrying(self) -> bool:
+        """Whether the wait the server asks for is one we are ready to make."""
+        return self.retry_after is None or self.retry_after <= MAX_RETRY_AFTER_SECONDS
+
+
+class ItemFailed(TailraceError):
+    """This item cannot be judged, whatever becomes of the others."""
+
+    def __init__(self, reason: UnjudgedReason, detail: str) -> None:
+        super().__init__(detail)
+        self.reason = reason
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What the model said. ``finish_reason`` as the server gave it; tokens 0 when not reported."""
+
+    content: str
+    refused: bool
+    finish_reason: str
+    input_tokens: int
+    output_tokens: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChatParameters:
+    """What is sent with every call, and how long to wait for an answer (seconds)."""
+
+    model: str
+    temperature: float
+    max_tokens: int
+    timeout_seconds: float
+
+
+@dataclass
+class _Dialect:
+    """What the endpoint turned out to understand; narrowed as it complains, never widened."""
+
+    schema: bool = True
+    temperature: bool = True
+    tokens_name: str = "max_tokens"
+
+    def narrow(self, status: int, complaint: str, used: _Dialect) -> bool:
+        """Learn from a rejection of a request made in dialect ``used``; True when it is worth repeating."""
+        if status not in (400, 404, 422, 500, 501):
+            return False
+        if used.schema and any(
+            w in complaint for w in ("response_format", "json_schema", "structured output")
+        ):
+            self.schema = False
+            return True
+        if status not in (400, 422):
+            return False
+        if used.tokens_name == "max_tokens" and "max_completion_tokens" in complaint:
+            self.tokens_name = "max_completion_tokens"
+            return True
+        if used.temperature and "temperature" in complaint:
+            self.temperature = False
+            return True
+        return False
+
+
+class ChatClient:
+    """An open connection to one endpoint; use as an async context manager.
+
+    Makes no retries of its own beyond learning the endpoint's dialect: a server without structured
+    output is asked in plain words instead (the prompt describes the JSON in any case).
+    """
+
+    def __init__(self, endpoint: Endpoint, parameters: ChatParameters) -> None:
+        self._parameters = parameters
+        self._dialect = _Dialect()
+        self._client = openai.AsyncOpenAI(
+            base_url=endpoint.base_url,
+            api_key=endpoint.api_key.get_secret_value(),
+            timeout=parameters.timeout_seconds,
+            max_retries=0,
+        )
+        if not endpoint.is_openai:
+            # The package picks these up from the environment; they are nobody else's business.
+            self._client.organization = None
+            self._client.project = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._client.close()
+
+    async def ask(self, messages: ChatMessages, form: Form) -> Reply:
+        """Ask once and return the reply, whatever it says.
+
+        Raises `CallFailed` (may pass), `ItemFailed` (this request is rejected) or `JudgeRefused`
+        (every request would be).
+        """
+        while True:
+            used = _Dialect(self._dialect.schema, self._dialect.temperature, self._dialect.tokens_name)
+            outcome = await self._attempt(messages, form, used)
+            if outcome is not None:
+                break
+        # Raised here and not where they were caught, so that they do not drag the request along.
+        if isinstance(outcome, Exception):
+            raise outcome
+        return outcome
+
+    async def _attempt(self, messages: ChatMessages, form: Form, used: _Dialect) -> Reply | Exception | None:
+        try:
+            # The client's own timeout is per read: a server that trickles would never hit it.
+            async with asyncio.timeout(self._parameters.timeout_seconds):
+                completion = await self._client.chat.completions.create(**self._request(messages, form, used))
+        except (TimeoutError, openai.APITimeoutError):
+            return CallFailed(UnjudgedReason.TIMEOUT, "no answer in time", billed=True)
+        except openai.APIStatusError as error:
+            complaint = _complaint(error)
+            if self._dialect.narrow(error.status_code, complaint, used):
+                return None
+            return _status_error(error, complaint)
+        except openai.APIError:
+            return CallFailed(UnjudgedReason.UNAVAILABLE, "the connection broke", billed=True)
+        except (ValueError, TypeError):
+            # The body is no JSON, or no completion: cut off on the way, or a proxy speaks.
+            return CallFailed(UnjudgedReason.UNAVAILABLE, "the answer is not a completion", billed=True)
+        return _reply(completion)
+
+    def _request(self, messages: ChatMessages, form: Form, used: _Dialect) -> dict[str, Any]:
+        parameters = self._parameters
+        request: dict[str, Any] = {
+            "model": parameters.model,
+            "messages": messages,
+            used.tokens_name: parameters.max_tokens,
+        }
+        if used.temperature:
+            request["temperature"] = parameters.temperature
+        if used.schema:
+            request["response_format"] = {
+                "type": "json_schema",
+                "json_schema": {"name": form.name, "strict": True, "schema": dict(form.schema)},
+            }
+        return request
+
+
+def _status_error(error: openai.APIStatusError, complaint: str) -> Exception:
+    status = error.status_code
+    detail = f"HTTP {status}"
+    if status == 429 and "insufficient_quota" in complaint:
+        return JudgeRefused(
+            "the judge's endpoint says the quota is used up", hint="Check plan and billing of the key."
+        )
+    if status in _RETRIED_STATUS or status >= 500:
+        reason = UnjudgedReason.RATE_LIMITED if status == 429 else UnjudgedReason.UNAVAILABLE
+        return CallFailed(reason, detail, retry_after=parse_retry_after(error.response.headers))
+    if status in (401, 403):
+        return JudgeRefused(f"the judge's endpoint rejects the key ({detail})", hint=_CHECK_ADDRESS)
+    if status == 404:
+        return JudgeRefused(
+            f"the judge's endpoint knows no such model or path ({detail})", hint=_CHECK_ADDRESS
+        )
+    if status == 413 or any(w in complaint for w in ("context_length", "context length", "context size")):
+        return ItemFailed(UnjudgedReason.TOO_LONG, detail)
+    return ItemFailed(UnjudgedReason.REJECTED, detail)
+
+
+def _complaint(error: openai.APIStatusError) -> str:
+    return f"{error.code or ''} {error.param or ''} {error.message}".lower()
+
+
+def _reply(completion: Any) -> Reply:
+    """Read a completion defensively: the package does not validate what servers send."""
+    usage = getattr(completion, "usage", None)
+    choices = getattr(completion, "choices", None)
+    choice = choices[0] if isinstance(choices, list) and choices else None
+    message = getattr(choice, "message", None)
+    content = getattr(message, "content", None)
+    return Reply(
+        content=content if isinstance(content, str) else "",
+        refused=bool(getattr(message, "refusal", None)),
+        finish_reason=str(getattr(choice, "finish_reason", None) or ""),
+        input_tokens=_tokens(usage, "prompt_tokens"),
+        output_tokens=_tokens(usage, "completion_tokens"),
+    )
+
+
+def _tokens(usage: Any, name: str) -> int:
+    value = getattr(usage, name, None)
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def parse_retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait from `retry-after-ms` or `Retry-After` (number or HTTP date), None without either."""
+    for name, divisor in (("retry-after-ms", 1000.0), ("retry-after", 1.0)):
+        try:
+            seconds = float(headers.get(name, "")) / divisor
+        except ValueError:
+            continue
+        if math.isfinite(seconds):
+            return max(0.0, seconds)
+    try:
+        moment = email.utils.parsedate_to_datetime(cast(str, headers.get("retry-after")))
+    except (TypeError, ValueError):
+        return None
+    return max(0.0, moment.timestamp() - time.time())
