@@ -7,13 +7,14 @@ Time is an argument. All times are UTC microseconds since the epoch.
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from operator import attrgetter
 from typing import Any, Final, NoReturn
 
 import msgspec
 
 from contracts import reasons
 from contracts.errors import EventInvalid
-from contracts.events import Event, OutcomeRecorded
+from contracts.events import ConsentChanged, Event, OutcomeRecorded, RequestLogged, SignalObserved
 
 SECOND: Final = 1_000_000
 HOUR: Final = 3600 * SECOND
@@ -54,14 +55,25 @@ def parse_time(value: str | int, *, now_us: int) -> int:
     return time_us
 
 
+_ID_FIELDS: Final = {
+    RequestLogged: ("event_id", "request_id", "session_id", "user_id"),
+    SignalObserved: ("event_id", "session_id", "request_id", "user_id"),
+    OutcomeRecorded: ("event_id", "session_id", "request_id", "supersedes"),
+    ConsentChanged: ("event_id", "user_id"),
+}
+_IDS: Final = {kind: attrgetter(*names) for kind, names in _ID_FIELDS.items()}
+
+
 def check_ids(event: Event) -> None:
     """Refuse ids with control characters: they break keys, file names and terminals."""
-    for name in ("event_id", "request_id", "session_id", "user_id", "supersedes"):
-        value = getattr(event, name, None)
+    kind = type(event)
+    for i, value in enumerate(_IDS[kind](event)):
         # isprintable() is the cheap test; only strings that fail it are looked at closely.
         if value is not None and not value.isprintable() and _has_control(value):
             raise EventInvalid(
-                reasons.CONTROL_CHARACTER, "ids may not hold control characters", field=f"$.{name}"
+                reasons.CONTROL_CHARACTER,
+                "ids may not hold control characters",
+                field=f"$.{_ID_FIELDS[kind][i]}",
             )
 
 
@@ -100,6 +112,8 @@ def _raise_invalid(error: Exception, value: bytes) -> NoReturn:
     if isinstance(error, msgspec.ValidationError):
         # msgspec ends its message with the JSON path: "Expected `str`, got `int` - at `$.model`".
         message, _, path = str(error).partition(" - at `")
+        if message.startswith("Invalid enum value"):
+            message = "not one of the known values"  # msgspec quotes the value, which may be anything
         raise EventInvalid(reasons.SCHEMA, message, field=path.rstrip("`")) from None
     if isinstance(error, RecursionError):
         raise EventInvalid(reasons.TOO_DEEP, "nested too deeply") from None

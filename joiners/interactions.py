@@ -43,28 +43,28 @@ def join(
     signals: pl.DataFrame,
     outcomes: pl.DataFrame,
     *,
-    horizon_us: int | None = None,
+    horizon_us: int,
+    late_evidence: bool = False,
     context: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
     """Join light frames (see `joiners.light`) into rows of `JOINED_COLUMNS`, one per request.
 
     Repeated ids count once. `context` holds further requests of the same sessions: they take part
-    in attribution and as "next request" but get no row. With `horizon_us` only what happened up to
-    that long after a request is considered for it, which is what the stream knows when the request
-    settles; without it everything is, which is what `settle` wants.
+    in attribution and as "next request" but get no row. A next request counts as a follow-up when it
+    comes within `horizon_us`. Evidence counts when it comes within `horizon_us` too, which is what
+    the stream knows when a request settles; with `late_evidence` it counts whenever it came, which is
+    what `settle` wants.
     """
     requests = first_arrivals(requests.select(REQUEST_COLUMNS), "request_id")
     known = requests
     if context is not None and not context.is_empty():
         known = first_arrivals(pl.concat([requests, context.select(REQUEST_COLUMNS)]), "request_id")
     rows = next_in_session(known).join(requests.select("request_id"), on="request_id", how="semi")
-    if horizon_us is not None:
-        beyond = pl.col("next_at") > pl.col("occurred_at") + pl.duration(microseconds=horizon_us)
-        rows = rows.with_columns(
-            pl.when(~beyond.fill_null(value=False)).then(pl.col("next_prompt", "next_at"))
-        )
-    signals = _attributed(known, signals, horizon_us)
-    outcomes = _attributed(known, outcomes, horizon_us)
+    beyond = pl.col("next_at") > pl.col("occurred_at") + pl.duration(microseconds=horizon_us)
+    rows = rows.with_columns(pl.when(~beyond.fill_null(value=False)).then(pl.col("next_prompt", "next_at")))
+    limit_us = None if late_evidence else horizon_us
+    signals = _attributed(known, signals, limit_us)
+    outcomes = _attributed(known, outcomes, limit_us)
     replaced = outcomes["supersedes"].drop_nulls().unique()
     rows = rows.join(
         features.signal_features(signals), left_on="request_id", right_on="target", how="left"
@@ -78,13 +78,13 @@ def join(
     )
 
 
-def _attributed(known: pl.DataFrame, evidence: pl.DataFrame, horizon_us: int | None) -> pl.DataFrame:
+def _attributed(known: pl.DataFrame, evidence: pl.DataFrame, limit_us: int | None) -> pl.DataFrame:
     """Evidence with its `target`, in time order, without repeats, orphans and what came too late."""
     found = attribute(known, first_arrivals(evidence, "event_id")).filter(pl.col("target").is_not_null())
-    if horizon_us is not None:
+    if limit_us is not None:
         deadline = known.select(
             target="request_id",
-            deadline=pl.col("occurred_at") + pl.duration(microseconds=horizon_us),
+            deadline=pl.col("occurred_at") + pl.duration(microseconds=limit_us),
         )
         found = found.join(deadline, on="target", how="left").filter(
             pl.col("occurred_at") <= pl.col("deadline")

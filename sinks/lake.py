@@ -1,0 +1,182 @@
+"""The lake: Delta tables under one root, read as polars frames."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from pathlib import Path
+
+import polars as pl
+import pyarrow as pa
+from deltalake import DeltaTable
+from deltalake.exceptions import DeltaError, TableNotFoundError
+
+from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
+from contracts.tables import TABLES, frame_schema, is_partitioned, nullable_columns
+
+WATERMARK_KEY = "tailrace.watermarks"
+"""Commit metadata of `interactions`: watermark per Kafka partition, UTC microseconds, JSON."""
+
+
+class Lake:
+    """All tables under one root, a folder or an object-store prefix.
+
+    Readers return `polars.LazyFrame`s, so filters and column choices reach the Parquet files.
+    """
+
+    def __init__(self, root: str | Path, *, storage_options: dict[str, str] | None = None) -> None:
+        self.root = str(root)
+        self.storage_options = dict(storage_options or {})
+
+    def __repr__(self) -> str:
+        return f"Lake({self.root!r})"
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the lake is a folder on this machine."""
+        return "://" not in self.root
+
+    def uri(self, name: str) -> str:
+        """Where a table lies."""
+        return f"{self.root.rstrip('/')}/{name}"
+
+    def create(self) -> None:
+        """Create missing tables. Do this before workers start: concurrent creation breaks one.
+
+        Raises `LakeNotWritable` when the root cannot be written.
+        """
+        if self.is_local:
+            try:
+                Path(self.root).mkdir(parents=True, exist_ok=True)
+                probe = Path(self.root) / ".writable"
+                probe.touch()
+                probe.unlink()
+            except OSError as error:
+                raise LakeNotWritable(
+                    f"the lake at {self.root} cannot be written: {error.strerror}",
+                    hint="Choose another --home (or TAILRACE_LAKE__ROOT) or correct its permissions.",
+                ) from None
+        for name in TABLES:
+            if self.exists(name):
+                continue
+            try:
+                DeltaTable.create(
+                    self.uri(name),
+                    schema=_arrow_schema(name),
+                    name=name,
+                    description=(TABLES[name].__doc__ or "").strip().splitlines()[0],
+                    partition_by=["date"] if is_partitioned(name) else None,
+                    mode="ignore",
+                    storage_options=self.storage_options,
+                )
+            except (DeltaError, OSError) as error:
+                raise LakeNotWritable(
+                    f"table {name} could not be created under {self.root}: {error}",
+                    hint="Check that the path exists and the credentials allow writing.",
+                ) from None
+
+    def exists(self, name: str) -> bool:
+        """Whether a table has been created."""
+        return bool(DeltaTable.is_deltatable(self.uri(name), storage_options=self.storage_options))
+
+    def require(self) -> Lake:
+        """Return self, or raise `TerminalError` when there is no lake here yet."""
+        if not self.exists("interactions"):
+            raise TerminalError(
+                f"there is no lake at {self.root}",
+                hint="Run `tailrace worker` or `tailrace demo` first, or point --home at an existing one.",
+            )
+        return self
+
+    def table(self, name: str, *, version: int | None = None) -> DeltaTable:
+        """Load a table at its newest, or at a given, version."""
+        try:
+            return DeltaTable(self.uri(name), version=version, storage_options=self.storage_options)
+        except TableNotFoundError as error:
+            raise TerminalError(
+                f"table {name} is missing under {self.root}",
+                hint="Run `tailrace worker` or `tailrace demo` first, or point --home at an existing lake.",
+            ) from error
+        except (DeltaError, OSError) as error:
+            raise LakeUnavailable(f"table {name} could not be read: {error}") from error
+
+    def version(self, name: str) -> int:
+        """Newest version of a table."""
+        return int(self.table(name).version())
+
+    def scan(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
+        """All rows of a table, in the order of its contract, optionally as of a Delta version."""
+        table = self.table(name, version=version)
+        if not table.file_uris():
+            return pl.LazyFrame(schema=frame_schema(name))
+        return pl.scan_delta(table).select(list(frame_schema(name)))
+
+    def events(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
+        """Bronze rows of a table, each event once (the first one consumed).
+
+        Rows that the worker marked as duplicates are skipped; repeats it could not see (the first
+        copy's window had long closed) are dropped here.
+        """
+        key = "request_id" if name == "requests" else "event_id"
+        return (
+            self.scan(name, version=version)
+            .filter(~pl.col("duplicate"))
+            .sort("partition", "offset")
+            .unique(key, keep="first", maintain_order=True)
+        )
+
+    def requests(self, *, version: int | None = None) -> pl.LazyFrame:
+        """LLM calls with their text, each once."""
+        return self.events("requests", version=version)
+
+    def signals(self, *, version: int | None = None) -> pl.LazyFrame:
+        """User signals, each once."""
+        return self.events("signals", version=version)
+
+    def outcomes(self, *, version: int | None = None) -> pl.LazyFrame:
+        """Downstream outcomes, each once (replaced ones included)."""
+        return self.events("outcomes", version=version)
+
+    def consents(self, *, version: int | None = None) -> pl.LazyFrame:
+        """Consent changes, each once."""
+        return self.events("consents", version=version)
+
+    def interactions(
+        self, *, as_of: datetime | None = None, revisions: bool = False, version: int | None = None
+    ) -> pl.LazyFrame:
+        """Joined and scored requests: the `current` view, one row per request.
+
+        With `as_of` only revisions whose evidence all happened at or before that time are seen, so
+        an outcome of day 9 does not leak into a view of day 1. With `revisions` every revision is
+        returned.
+        """
+        rows = self.scan("interactions", version=version)
+        if as_of is not None:
+            rows = rows.filter(pl.col("evidence_until") <= as_of)
+        if revisions:
+            return rows
+        return rows.sort("request_id", "revision").unique("request_id", keep="last", maintain_order=True)
+
+    def watermarks(self) -> dict[int, int]:
+        """Watermark per Kafka partition at its last settlement, UTC microseconds."""
+        result: dict[int, int] = {}
+        for commit in reversed(self.table("interactions").history()):
+            if stored := commit.get(WATERMARK_KEY):
+                result.update({int(p): int(w) for p, w in json.loads(stored).items()})
+        return result
+
+
+def _arrow_schema(name: str) -> pa.Schema:
+    """Arrow schema of a table with nullability and column comments from its contract."""
+    empty = pl.DataFrame(schema=frame_schema(name)).to_arrow()
+    nullable = nullable_columns(name)
+    columns = TABLES[name].to_schema().columns
+    return pa.schema(
+        pa.field(
+            field.name,
+            field.type,
+            nullable=field.name in nullable,
+            metadata={"comment": columns[field.name].description or ""},
+        )
+        for field in empty.schema
+    )

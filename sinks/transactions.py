@@ -1,0 +1,152 @@
+"""Appends to Delta that happen exactly once, whatever crashes or repeats.
+
+deltalake does not skip a repeated transaction version by itself, so these functions do. The order:
+
+1. Load the newest version of the table.
+2. Drop rows the table already holds, judged by its transaction versions.
+3. Write the rest through *that same* table object with new transaction versions.
+4. If another writer committed one of our transaction ids in between, the commit fails: a zombie
+   worker is fenced here. Go to 1.
+
+Step 2 after every reload is what makes the retry safe.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+
+import polars as pl
+from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
+from deltalake.exceptions import CommitFailedError, DeltaError
+
+from contracts.errors import CommitFenced, LakeUnavailable
+from contracts.tables import frame_schema, is_partitioned, validate
+from sinks.lake import WATERMARK_KEY, Lake
+
+MAX_FENCED = 8
+"""Times a fenced commit is filtered again before giving up for this attempt."""
+
+
+def offset_app_id(topic: str, partition: int) -> str:
+    """Transaction id of a bronze table: one per topic-partition, its version is the last offset."""
+    return f"{topic}/{partition}"
+
+
+def stored_offset(table: DeltaTable, topic: str, partition: int) -> int:
+    """Last offset of a topic-partition that the table holds, -1 for none."""
+    version = table.transaction_version(offset_app_id(topic, partition))
+    return -1 if version is None else int(version)
+
+
+def append_messages(lake: Lake, name: str, topic: str, rows: pl.DataFrame) -> int:
+    """Append rows of one topic to a bronze table, skipping offsets it already holds.
+
+    `rows` has the table's columns. Returns how many rows were written. Raises `LakeUnavailable`
+    (transient), `TableInvalid` or `CommitFenced` when other writers keep winning.
+    """
+
+    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
+        last = {p: stored_offset(table, topic, p) for p in rows["partition"].unique().to_list()}
+        fresh = rows.filter(
+            pl.col("offset")
+            > pl.col("partition").replace_strict(list(last), list(last.values()), return_dtype=pl.Int64)
+        )
+        tops = fresh.group_by("partition").agg(pl.col("offset").max())
+        return fresh, [Transaction(offset_app_id(topic, p), o) for p, o in tops.iter_rows()]
+
+    return _append(lake, name, rows, unseen)
+
+
+def append_revisions(
+    lake: Lake,
+    rows: pl.DataFrame,
+    *,
+    watermarks: Mapping[int, int] | None = None,
+    written: dict[str, int] | None = None,
+) -> int:
+    """Append interactions, skipping (request, revision) pairs the table already holds.
+
+    One transaction id per Kafka partition fences concurrent writers (a zombie, or `settle`).
+    `watermarks` (partition → UTC microseconds) are kept in the commit's metadata for `status`.
+    `written` is the caller's memory of the transaction versions it committed last: while they are
+    still the newest nobody else has written, and the look-up of held rows is saved.
+    """
+    memory = {} if written is None else written
+
+    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
+        partitions = sorted(rows["partition"].unique().to_list())
+        ids = [f"interactions/{p}" for p in partitions]
+        versions = [table.transaction_version(i) for i in ids]
+        transactions = [Transaction(i, (v or 0) + 1) for i, v in zip(ids, versions, strict=True)]
+        if all(v == memory.get(i) for i, v in zip(ids, versions, strict=True)):
+            return rows, transactions
+        held = (
+            pl.scan_delta(table)
+            .filter(pl.col("date").is_in(rows["date"].unique().to_list()))
+            .select("request_id", "revision")
+            .join(rows.lazy().select("request_id", "revision"), on=["request_id", "revision"], how="semi")
+            .collect()
+        )
+        return rows.join(held, on=["request_id", "revision"], how="anti", maintain_order="left"), transactions
+
+    metadata = {WATERMARK_KEY: json.dumps(dict(watermarks))} if watermarks else None
+
+    def remember(transactions: list[Transaction]) -> None:
+        memory.update({t.app_id: t.version for t in transactions})
+
+    return _append(lake, "interactions", rows, unseen, metadata=metadata, committed=remember)
+
+
+def append_once(lake: Lake, name: str, rows: pl.DataFrame, *, batch_id: str) -> int:
+    """Append a whole batch once: a second call with the same `batch_id` writes nothing.
+
+    An empty batch writes nothing.
+    """
+
+    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
+        done = table.transaction_version(batch_id) is not None
+        return (rows.clear() if done else rows), [Transaction(batch_id, 1)]
+
+    return _append(lake, name, rows, unseen)
+
+
+def _append(
+    lake: Lake,
+    name: str,
+    rows: pl.DataFrame,
+    unseen: Callable[[DeltaTable], tuple[pl.DataFrame, list[Transaction]]],
+    *,
+    metadata: dict[str, str] | None = None,
+    committed: Callable[[list[Transaction]], None] | None = None,
+) -> int:
+    if rows.is_empty():
+        return 0
+    validate(name, rows)
+    for _ in range(MAX_FENCED):
+        table = lake.table(name)
+        try:
+            fresh, transactions = unseen(table)
+            if fresh.is_empty():
+                return 0
+            write_deltalake(
+                table,
+                fresh.select(list(frame_schema(name))),
+                mode="append",
+                partition_by=["date"] if is_partitioned(name) else None,
+                commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
+            )
+        except CommitFailedError:
+            continue
+        except (DeltaError, OSError, pl.exceptions.ComputeError) as error:
+            raise LakeUnavailable(
+                f"table {name} could not be written: {error}",
+                hint="Check disk space, permissions and the object store; the worker keeps retrying.",
+            ) from error
+        if committed:
+            committed(transactions)
+        return fresh.height
+    raise CommitFenced(
+        f"other writers keep committing to {name} for the same partitions",
+        hint="Is a second worker group writing to this lake?",
+    )

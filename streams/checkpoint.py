@@ -1,0 +1,86 @@
+"""The checkpoint protocol of the join worker."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+import polars as pl
+
+from contracts.tables import frame_schema
+from sinks.lake import Lake
+from sinks.transactions import append_messages, append_revisions
+from streams.outputs import Outputs
+
+Place = tuple[str, int]
+
+
+class Commits(Protocol):
+    """Whatever commits Kafka offsets."""
+
+    def commit(self, offsets: Mapping[Place, int]) -> None:
+        """Commit restart offsets; raises a transient error when the broker does not answer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """Everything one micro-batch has to make durable.
+
+    `bronze`: kind → (topic, rows); `dead_letters` and `interactions`: table rows; `restart`: the
+    lowest offset still needed per place; `recheck`: whether some interactions may already be in the
+    lake although nobody else wrote (requests that arrived long after their time).
+    """
+
+    bronze: Mapping[str, tuple[str, pl.DataFrame]]
+    dead_letters: pl.DataFrame
+    interactions: pl.DataFrame
+    watermarks: Mapping[int, int]
+    restart: Mapping[Place, int]
+    recheck: bool = False
+
+
+class Committer:
+    """Makes checkpoints durable; safe to repeat from the start after any failure."""
+
+    def __init__(
+        self, lake: Lake, outputs: Outputs, offsets: Commits, *, step: Callable[[str], None] | None = None
+    ) -> None:
+        self._lake = lake
+        self._outputs = outputs
+        self._offsets = offsets
+        self._step = step or (lambda _: None)
+        self._written: dict[str, int] = {}
+
+    def forget(self) -> None:
+        """Partitions moved: do not trust the memory of what was written last."""
+        self._written.clear()
+
+    def commit(self, checkpoint: Checkpoint) -> None:
+        """Commit in this order, so that a crash after any step loses and repeats nothing.
+
+        1. Append bronze and dead letters; offsets already stored are skipped.
+        2. Produce the outputs and wait for the broker. A crash before 3 produces them again, with
+           the same ids.
+        3. Append interactions; pairs (request, revision) already stored are skipped.
+        4. Commit the restart offsets: only now may Kafka forget.
+        """
+        for kind, (topic, rows) in checkpoint.bronze.items():
+            append_messages(self._lake, kind, topic, rows.select(list(frame_schema(kind))))
+            self._step(f"bronze:{kind}")
+        for (topic,), rows in checkpoint.dead_letters.group_by("topic"):
+            append_messages(self._lake, "dead_letters", str(topic), rows)
+        self._step("bronze:dead_letters")
+        self._outputs.dead_letters(checkpoint.dead_letters)
+        self._outputs.interactions(checkpoint.interactions)
+        self._outputs.flush()
+        self._step("outputs")
+        append_revisions(
+            self._lake,
+            checkpoint.interactions,
+            watermarks=checkpoint.watermarks,
+            written={} if checkpoint.recheck else self._written,
+        )
+        self._step("interactions")
+        self._offsets.commit(checkpoint.restart)
+        self._step("offsets")

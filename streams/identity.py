@@ -1,0 +1,59 @@
+"""Pseudonyms, the split and behaviour fingerprints: what the edge derives before anything is stored."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from typing import Final
+
+from contracts.events import Behavior
+
+_CACHE: Final = 200_000
+_SPLIT_DENOMINATOR: Final = 1 << 64
+
+
+class Identity:
+    """Keyed hashes of one deployment. The key never leaves this object."""
+
+    def __init__(self, key: bytes, *, held_out_share: float) -> None:
+        self._held_out = int(held_out_share * _SPLIT_DENOMINATOR)
+        self._key = hashlib.blake2b(key, digest_size=32).digest()
+        self.user_key = lru_cache(maxsize=_CACHE)(self._user_key)
+        self.split = lru_cache(maxsize=_CACHE)(self._split)
+
+    def _user_key(self, user_id: str) -> str:
+        """Pseudonym of a user id: 128 bits, hex."""
+        return self._hash("user", user_id).hex()
+
+    def _split(self, owner: str) -> str:
+        """`train` or `held_out` for the owner of a conversation: the user id, else the session id."""
+        value = int.from_bytes(self._hash("split", owner)[:8], "big")
+        return "held_out" if value < self._held_out else "train"
+
+    def _hash(self, purpose: str, value: str) -> bytes:
+        return hashlib.blake2b(
+            value.encode(), key=self._key, person=purpose.encode(), digest_size=16
+        ).digest()
+
+
+@lru_cache(maxsize=_CACHE)
+def _fingerprint(layers: tuple[str | None, ...]) -> str:
+    text = "\x1f".join("" if layer is None else f"={layer}" for layer in layers)
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+
+
+def fingerprint(provider: str | None, model: str | None, behavior: Behavior | None) -> str:
+    """Behaviour fingerprint: 64-bit hex hash of the layers that decide behaviour.
+
+    Layers: provider, model, model version, prompt name and version, tools, runtime context, agent
+    version, base model, adapter. Absent layers count as absent, not as empty.
+    """
+    b = behavior
+    if b is None:
+        return _fingerprint((provider, model))
+    return _fingerprint(
+        (
+            *(provider, model, b.model_version, b.prompt_name, b.prompt_version),
+            *(b.tools_hash, b.context_hash, b.agent_version, b.base_model, b.adapter),
+        )
+    )

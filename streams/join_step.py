@@ -1,0 +1,29 @@
+"""Pure steps between the window and the lake."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import polars as pl
+
+from contracts.tables import frame_schema
+
+
+def interaction_rows(
+    scored: pl.DataFrame, *, watermarks: Mapping[int, int], horizon_us: int, settled_at_us: int
+) -> pl.DataFrame:
+    """First revisions for the `interactions` table from joined and scored rows.
+
+    `watermarks` are those before the rows arrived: a request whose window they had already closed is
+    marked `late`. Its session may need settling again, and it may repeat a request that was settled
+    and forgotten long ago. Times are UTC microseconds.
+    """
+    limit = pl.col("partition").replace_strict(
+        list(watermarks), list(watermarks.values()), default=None, return_dtype=pl.Int64
+    )
+    late = pl.col("occurred_at").dt.epoch("us") + horizon_us <= limit
+    return scored.with_columns(
+        revision=pl.lit(1, dtype=pl.Int32),
+        late=late.fill_null(value=False) if watermarks else pl.lit(value=False),
+        settled_at=pl.lit(settled_at_us, dtype=pl.Int64).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+    ).select(list(frame_schema("interactions")))

@@ -1,0 +1,112 @@
+"""What the join worker produces: joined interactions, failures and dead letters, keyed and repeatable.
+
+Every message carries a deterministic id, so a consumer that sees one twice can drop the repeat.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+import polars as pl
+from confluent_kafka import KafkaException, Producer
+
+from contracts import topics
+from contracts.errors import BrokerUnavailable
+from contracts.settings import KafkaSettings
+
+FLUSH_TIMEOUT_S: Final = 60.0
+ID_HEADER: Final = "tailrace.id"
+
+
+class Outputs:
+    """Produces to the output topics; `flush` returns only when the broker has everything."""
+
+    def __init__(self, kafka: KafkaSettings, *, failure_threshold: float) -> None:
+        self._threshold = failure_threshold
+        self._max_copy = kafka.max_value_bytes
+        self._failed: list[str] = []
+        self._producer = Producer(
+            {
+                "bootstrap.servers": kafka.bootstrap_servers,
+                "client.id": "tailrace-join",
+                "linger.ms": 50,
+                "batch.num.messages": 50_000,
+                "queue.buffering.max.messages": 1_000_000,
+                "compression.type": "lz4",
+                "acks": "all",
+                "message.timeout.ms": 60_000,
+                "message.max.bytes": 8 << 20,
+                **kafka.security,
+            },
+            logger=logging.getLogger("tailrace.kafka"),
+        )
+
+    def interactions(self, rows: pl.DataFrame) -> None:
+        """Send joined rows to `tailrace.interactions`, those above the threshold to `tailrace.failures`."""
+        if rows.is_empty():
+            return
+        # Presence flags only repeat what nulls and counts say: a fifth of the bytes.
+        values = rows.select(pl.exclude("^has_.*$")).write_ndjson().encode().split(b"\n")[:-1]
+        columns = (
+            rows["request_id"].to_list(),
+            rows["revision"].to_list(),
+            rows["session_id"].to_list(),
+            rows["failure_score"].to_list(),
+        )
+        for value, request, revision, session, score in zip(values, *columns, strict=True):
+            headers = [(ID_HEADER, f"{request}:{revision}".encode())]
+            self._send(topics.INTERACTIONS, session.encode(), value, headers)
+            if score >= self._threshold:
+                self._send(topics.FAILURES, session.encode(), value, headers)
+
+    def dead_letters(self, rows: pl.DataFrame) -> None:
+        """Send dead letters with their original bytes; oversized values stay in the table only."""
+        for row in rows.iter_rows(named=True):
+            value = row["value"]
+            headers = [
+                (ID_HEADER, f"{row['topic']}/{row['partition']}/{row['offset']}".encode()),
+                ("tailrace.reason", row["reason"].encode()),
+                ("tailrace.field", row["field"].encode()),
+                ("tailrace.topic", row["topic"].encode()),
+                ("tailrace.partition", str(row["partition"]).encode()),
+                ("tailrace.offset", str(row["offset"]).encode()),
+            ]
+            if value is not None and len(value) > self._max_copy:
+                headers.append(("tailrace.value_omitted_bytes", str(len(value)).encode()))
+                value = None
+            self._send(topics.DEAD_LETTERS, row["key"], value, headers)
+
+    def flush(self) -> None:
+        """Wait until the broker acknowledged everything; raises `BrokerUnavailable` otherwise."""
+        left = self._producer.flush(FLUSH_TIMEOUT_S)
+        failed, self._failed = self._failed, []
+        if left or failed:
+            self._producer.purge()
+            self._producer.flush(1.0)
+            self._failed.clear()
+            first = failed[0] if failed else "timed out"
+            raise BrokerUnavailable(
+                f"{left + len(failed)} output messages were not acknowledged: {first}",
+                hint="Is the broker up, and do the output topics exist (`tailrace topics apply`)?",
+            )
+
+    def _send(
+        self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, Any]]
+    ) -> None:
+        while True:
+            try:
+                self._producer.produce(
+                    topic, value=value, key=key, headers=headers, on_delivery=self._delivered
+                )
+            except BufferError:
+                self._producer.poll(0.1)
+            except KafkaException as error:
+                self._failed.append(str(error.args[0]))
+                return
+            else:
+                return
+
+    def _delivered(self, error: Any, _message: Any) -> None:
+        if error is not None:
+            self._failed.append(error.str())

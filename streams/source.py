@@ -1,0 +1,193 @@
+"""The bulk reader: confluent-kafka's batch `consume` behind the few calls the join worker needs."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
+
+from contracts.errors import BrokerUnavailable, TerminalError
+from contracts.settings import KafkaSettings
+from streams.decoding import RawMessage
+
+Place = tuple[str, int]
+"""A topic and a partition."""
+
+_METADATA_TIMEOUT_S: Final = 10.0
+_PREFETCH_KBYTES: Final = 65_536
+
+
+class KafkaSource:
+    """Consumes the input topics as one member of the join's consumer group.
+
+    Range assignment keeps partition p of every topic on the same worker. `on_assign` gets the
+    restart offset of each place; `on_revoke` is called before places are given up, while commits
+    for them are still accepted.
+    """
+
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        topics: Iterable[str],
+        *,
+        on_assign: Callable[[dict[Place, int]], None],
+        on_revoke: Callable[[list[Place]], None],
+    ) -> None:
+        self._positions: dict[Place, int] = {}
+        self._ends: dict[Place, int] = {}
+        self._on_assign = on_assign
+        self._on_revoke = on_revoke
+        self._consumer = Consumer(
+            {
+                "bootstrap.servers": kafka.bootstrap_servers,
+                "group.id": f"{kafka.group_id}-join",
+                "client.id": "tailrace-join",
+                "enable.auto.commit": False,
+                "enable.auto.offset.store": False,
+                "auto.offset.reset": "earliest",
+                "partition.assignment.strategy": "range",
+                "session.timeout.ms": kafka.session_timeout_ms,
+                "heartbeat.interval.ms": kafka.session_timeout_ms // 6,
+                # Bounds memory while the lake is unavailable and nothing is taken from the queue.
+                "queued.max.messages.kbytes": _PREFETCH_KBYTES,
+                "queued.min.messages": 100_000,
+                "fetch.message.max.bytes": 4 << 20,
+                "fetch.queue.backoff.ms": 20,
+                **kafka.security,
+            },
+            logger=logging.getLogger("tailrace.kafka"),
+        )
+        self._consumer.subscribe(
+            list(topics), on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._revoked
+        )
+
+    def poll(self, max_messages: int, timeout_s: float) -> list[RawMessage]:
+        """Up to `max_messages` messages, waiting at most `timeout_s`.
+
+        Raises `TerminalError` for errors that no retry cures (authorization, unknown topic).
+        """
+        result = []
+        positions = self._positions
+        for message in self._consumer.consume(max_messages, timeout_s):
+            error = message.error()
+            if error is not None:
+                _raise_if_terminal(error)
+                continue
+            # The library types these as optional for messages that carry an error; this one does not.
+            topic: Any = message.topic()
+            partition: Any = message.partition()
+            offset: Any = message.offset()
+            positions[topic, partition] = offset + 1
+            # Milliseconds; brokers without timestamps report a negative one.
+            sent_ms = message.timestamp()[1]
+            result.append(
+                RawMessage(
+                    topic,
+                    partition,
+                    offset,
+                    sent_ms * 1000 if sent_ms > 0 else 0,
+                    message.key(),
+                    message.value(),
+                )
+            )
+        return result
+
+    @property
+    def positions(self) -> Mapping[Place, int]:
+        """Next offset to read per assigned place."""
+        return self._positions
+
+    def at_end(self, place: Place) -> bool:
+        """Whether everything the broker is known to hold has been read.
+
+        Tansu reports the base offset of the last batch + 1 as its end, so callers must also wait
+        for the place to stay quiet before they trust this.
+        """
+        end = self._end(place)
+        return end is not None and self._positions.get(place, 0) >= end
+
+    def lag(self) -> int:
+        """Messages known to be on the broker and not yet read, over all assigned places."""
+        return sum(max((self._end(p) or 0) - position, 0) for p, position in self._positions.items())
+
+    def _end(self, place: Place) -> int | None:
+        _, high = self._consumer.get_watermark_offsets(TopicPartition(*place), cached=True)
+        known = self._ends.get(place)
+        if high < 0:
+            return known
+        return high if known is None else max(known, high)
+
+    def commit(self, offsets: Mapping[Place, int]) -> None:
+        """Commit restart offsets and wait for the broker.
+
+        Offsets of places that meanwhile went to another worker are refused by the broker; that is
+        harmless, the new owner commits its own.
+        """
+        if not offsets:
+            return
+        try:
+            self._consumer.commit(
+                offsets=[TopicPartition(*place, offset) for place, offset in offsets.items()],
+                asynchronous=False,
+            )
+        except KafkaException as exception:
+            error = exception.args[0]
+            if error.code() in _LOST_MEMBERSHIP:
+                return
+            raise BrokerUnavailable(f"offsets could not be committed: {error.str()}") from exception
+
+    def close(self) -> None:
+        """Leave the group."""
+        self._consumer.close()
+
+    def _assigned(self, consumer: Any, places: list[TopicPartition]) -> None:
+        committed = consumer.committed(places, timeout=_METADATA_TIMEOUT_S)
+        restart = {}
+        for place in committed:
+            low, high = consumer.get_watermark_offsets(
+                TopicPartition(place.topic, place.partition), timeout=_METADATA_TIMEOUT_S
+            )
+            key = (place.topic, place.partition)
+            restart[key] = place.offset if place.offset > OFFSET_INVALID and place.offset >= 0 else low
+            self._ends[key] = high
+        self._positions.update(restart)
+        self._on_assign(restart)
+
+    def _revoked(self, consumer: Any, places: list[TopicPartition]) -> None:  # noqa: ARG002
+        gone = [(place.topic, place.partition) for place in places]
+        self._on_revoke(gone)
+        for place in gone:
+            self._positions.pop(place, None)
+            self._ends.pop(place, None)
+
+
+_LOST_MEMBERSHIP: Final = frozenset(
+    {
+        KafkaError.ILLEGAL_GENERATION,
+        KafkaError.UNKNOWN_MEMBER_ID,
+        KafkaError.REBALANCE_IN_PROGRESS,
+        KafkaError._NO_OFFSET,
+        KafkaError._STATE,
+    }
+)
+
+_TERMINAL: Final = frozenset(
+    {
+        KafkaError.TOPIC_AUTHORIZATION_FAILED,
+        KafkaError.GROUP_AUTHORIZATION_FAILED,
+        KafkaError.SASL_AUTHENTICATION_FAILED,
+        KafkaError._AUTHENTICATION,
+        KafkaError.UNKNOWN_TOPIC_OR_PART,
+        KafkaError._UNKNOWN_TOPIC,
+    }
+)
+
+
+def _raise_if_terminal(error: KafkaError) -> None:
+    if error.code() in _TERMINAL or error.fatal():
+        raise TerminalError(
+            f"the broker refuses to serve us: {error.str()}",
+            hint="Check the topics (`tailrace topics apply`) and the kafka.security settings.",
+        )
