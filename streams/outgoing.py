@@ -5,6 +5,8 @@ Pure: the clock is an argument and nothing is sent.
 
 from __future__ import annotations
 
+import os
+import random
 import uuid
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -23,6 +25,12 @@ _NOT_TEXT: Final = (bytes, bytearray, memoryview)
 _encode: Final = msgspec.json.Encoder().encode
 _decoders: Final = {kind: msgspec.json.Decoder(kind) for kind in topics.EVENT_TYPES.values()}
 _fields: Final = {kind: frozenset(kind.__struct_fields__) for kind in topics.EVENT_TYPES.values()}
+
+# uuid4() asks the kernel for every id and hands the GIL to the sender thread meanwhile: 37 µs under
+# load. A generator of our own (no application seeds it), seeded by the kernel again in forked children.
+_ids: Final = random.Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_ids.seed)
 
 
 class Outgoing(NamedTuple):
@@ -60,7 +68,7 @@ def prepare(
         given = {name: value for name, value in msgspec.structs.asdict(event).items() if value is not None}
     given["occurred_at"] = _moment(given.get("occurred_at"), now_us)
     if "event_id" not in given:
-        given["event_id"] = str(uuid.uuid4())
+        given["event_id"] = str(uuid.UUID(int=_ids.getrandbits(128), version=4))
     try:
         checked = msgspec.convert(msgspec.to_builtins(given, builtin_types=_NOT_TEXT), kind)
         value = _encode(checked)

@@ -257,6 +257,9 @@ def _report(
             notes.append("the broker does not tell its retention")
         elif planned_hours is not None and abs(retention - planned_hours) > 0.001:
             notes.append(f"retention is {retention:g} h, the settings ask for {planned_hours:g} h")
+        limit = spec.configs["max.message.bytes"]
+        if int(config.get("max.message.bytes", limit)) < int(limit):
+            notes.append(f"max.message.bytes is below {limit}: large values will not fit")
         if spec.role == "joined" and retention is not None and retention <= needed_hours:
             warnings.append(
                 f"{spec.name} keeps events for {retention:g} h, but the join needs more than "
@@ -291,8 +294,4 @@ def _configs(admin: Any, names: list[str]) -> dict[str, dict[str, str]]:
 def _hours(milliseconds: str | None) -> float | None:
     if milliseconds is None:
         return None
-    try:
-        value = int(milliseconds)
-    except ValueError:
-        return None
-    return float("inf") if value < 0 else value / _HOUR_MS
+    return float("inf") if int(milliseconds) < 0 else int(milliseconds) / _HOUR_MS

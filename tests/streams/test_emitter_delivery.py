@@ -1,0 +1,116 @@
+"""The emitter when things go wrong: no broker, no topic, a broker that goes away."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from contracts.errors import BrokerUnavailable, DeliveryFailed, SettingsError, TerminalError, TopicsMismatch
+from contracts.settings import KafkaSettings
+from infra.broker import EmbeddedBroker
+from streams import topics
+from streams.emitter import Emitter
+
+MINIMAL: dict[str, Any] = {"request_id": "r1", "feature": "support"}
+
+
+@pytest.fixture(autouse=True)
+def _binary(broker: EmbeddedBroker) -> None:
+    """Skips, with the reason, where there is no binary."""
+
+
+@pytest.fixture
+def settings(kafka_settings: Callable[..., KafkaSettings]) -> KafkaSettings:
+    made = kafka_settings()
+    topics.apply(made)
+    return made
+
+
+def test_a_missing_topic_is_named_and_not_created(settings: KafkaSettings) -> None:
+    renamed = settings.model_copy(update={"requests_topic": f"absent-{uuid.uuid4().hex[:8]}"})
+    with Emitter(settings=renamed, max_block_ms=500) as emitter:
+        for _ in range(2):
+            with pytest.raises(TopicsMismatch, match=renamed.requests_topic) as raised:
+                emitter.request(**MINIMAL)
+            assert "topics apply" in (raised.value.hint or "")
+        emitter.signal(session_id="s", kind="copy")
+    assert emitter.counts().delivered == 1
+
+
+def test_a_missing_broker_is_one_error_in_time() -> None:
+    begun = time.monotonic()
+    before = threading.active_count()
+    with pytest.raises(BrokerUnavailable, match=r"127\.0\.0\.1:1"):
+        Emitter("127.0.0.1:1", connect_seconds=1)
+    assert time.monotonic() - begun < 4
+    # A service that tries again and again must not collect threads.
+    deadline = time.monotonic() + 3
+    while threading.active_count() > before and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert threading.active_count() <= before
+
+
+def test_unknown_producer_options_are_refused(settings: KafkaSettings) -> None:
+    with pytest.raises(SettingsError, match="options"):
+        Emitter(settings=settings, no_such_option=1)
+
+
+def lost_broker(**options: Any) -> tuple[EmbeddedBroker, Emitter]:
+    """An emitter whose broker is about to go: events give up after two seconds."""
+    broker = EmbeddedBroker()
+    broker.start()
+    own = KafkaSettings(bootstrap_servers=broker.bootstrap_servers)
+    topics.apply(own)
+    limits = {"delivery_timeout_ms": 2000, "request_timeout_ms": 1000, "max_block_ms": 1000}
+    return broker, Emitter(settings=own, **{**limits, **options})
+
+
+def test_undelivered_events_raise_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    broker, emitter = lost_broker()
+    with pytest.raises(DeliveryFailed, match="3 of 4 events") as raised, emitter:  # noqa: PT012
+        emitter.request(**MINIMAL)
+        emitter.flush()
+        broker.stop()
+        with caplog.at_level(logging.ERROR, logger="streams.emitter"):
+            for _ in range(3):
+                emitter.request(**MINIMAL, prompt="secret words")
+            emitter._settle(10)
+    assert "first cause: KafkaTimeoutError" in str(raised.value)
+    assert raised.value.hint
+    assert emitter.counts().delivered == 1
+    assert len([r for r in caplog.records if r.name == "streams.emitter"]) == 1
+    assert "secret" not in caplog.text
+    with pytest.raises(TerminalError, match="closed"):
+        emitter.request(**MINIMAL)
+    emitter.close()
+
+
+def test_unsent_events_are_counted_when_time_runs_out() -> None:
+    broker, emitter = lost_broker(delivery_timeout_ms=60_000)
+    emitter.request(**MINIMAL)
+    emitter.flush()
+    broker.stop()
+    emitter.request(**MINIMAL)
+    begun = time.monotonic()
+    with pytest.raises(DeliveryFailed, match="1 of 2 events are still unsent"):
+        emitter.flush(timeout=0.5)
+    with pytest.raises(DeliveryFailed, match="1 of 2 events were not delivered"):
+        emitter.close(timeout=0.5)
+    assert time.monotonic() - begun < 15
+
+
+def test_an_exception_in_the_body_is_not_masked() -> None:
+    broker, emitter = lost_broker()
+    with pytest.raises(ZeroDivisionError) as raised, emitter:  # noqa: PT012
+        emitter.request(**MINIMAL)
+        emitter.flush()
+        broker.stop()
+        emitter.request(**MINIMAL)
+        raise ZeroDivisionError
+    assert any("not delivered" in note for note in raised.value.__notes__)
