@@ -113,7 +113,7 @@ class CurationSettings(_Section):
         0.02, ge=0, le=1, description="random share of the other requests, kept as control slice"
     )
     max_per_user: int = Field(200, ge=1, description="most rows of one user in a drop")
-    edit_ratio_min: float = Field(0.02, ge=0, le=1, description="edits below are cosmetic")
+    edit_ratio_min: float = Field(0.05, ge=0, le=1, description="edits below are cosmetic")
     edit_ratio_max: float = Field(0.9, ge=0, le=1, description="edits above are a new text, not a correction")
     seed: int = Field(17, description="seed of every random choice in curation")
     channel: str = Field("default", description="channel whose LATEST pointer a drop moves")

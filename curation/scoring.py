@@ -74,6 +74,7 @@ def evidence() -> dict[str, pl.Expr]:
     Each expression may be null, which `score` reads as 0 (not observed).
     """
     finish = pl.col("finish_class")
+    outcome = 1.0 - 2.0 * pl.col("outcome_success")
     corrected = (pl.col("edit_ratio") >= CORRECTIVE_EDIT).fill_null(value=False)
     return {
         "thumbs": -pl.col("thumbs"),
@@ -89,7 +90,7 @@ def evidence() -> dict[str, pl.Expr]:
             _ramp(pl.col("rephrase_similarity"), UNRELATED_PROMPT, REPHRASED_PROMPT)
         ),
         "undo": _flag(pl.col("undo_count") > 0),
-        # After a corrective edit, copy and accept speak for the user's text, not for the response.
+        # After a corrective edit, what is copied, accepted or succeeds is the user's text, not ours.
         "copy": -_flag((pl.col("copy_count") > 0) & ~corrected),
         "accept": -_flag((pl.col("accept_count") > 0) & ~corrected),
         "dwell": _flag(pl.col("dwell_ms") < GLANCE_MS),
@@ -100,7 +101,7 @@ def evidence() -> dict[str, pl.Expr]:
         "refusal": _flag(finish == "refusal"),
         "truncated": _flag(finish == "truncated"),
         "filtered": _flag(finish == "filtered"),
-        "outcome": 1.0 - 2.0 * pl.col("outcome_success"),
+        "outcome": pl.when(corrected).then(outcome.clip(0.0)).otherwise(outcome),
     }
 
 

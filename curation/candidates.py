@@ -1,0 +1,70 @@
+"""Candidates: current interactions with the text and the terms they were made under."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Final
+
+import polars as pl
+
+from sinks.lake import Lake
+
+INPUT_TABLES: Final = ("requests", "signals", "outcomes", "consents", "interactions")
+"""Tables a drop is a function of; their Delta versions are pinned in its manifest."""
+
+REQUEST_TERMS: Final = (
+    "input_messages",
+    "output_messages",
+    "tools",
+    "consent_scopes",
+    "consent_policy_version",
+    "license",
+    "base_model",
+)
+
+
+def pin_inputs(lake: Lake) -> dict[str, int]:
+    """Newest Delta version of every input table."""
+    return {name: lake.version(name) for name in INPUT_TABLES}
+
+
+def latest_event(lake: Lake, versions: Mapping[str, int]) -> datetime | None:
+    """Time of the newest event the inputs hold: the as-of time of a drop that names none."""
+    newest = [
+        lake.scan("interactions", version=versions["interactions"]).select(pl.col("evidence_until").max()),
+        lake.scan("consents", version=versions["consents"]).select(pl.col("occurred_at").max()),
+    ]
+    times: list[datetime] = [t for frame in newest if (t := frame.collect().item()) is not None]
+    return max(times, default=None)
+
+
+def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
+    """Interactions as of a time, with text and terms of their requests, ordered by request id."""
+    interactions = lake.interactions(as_of=as_of, version=versions["interactions"])
+    requests = lake.requests(version=versions["requests"]).select("request_id", *REQUEST_TERMS)
+    return interactions.join(requests, on="request_id", how="inner").sort("request_id").collect()
+
+
+def load_edits(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
+    """Edit signals with text as of a time: event_id, occurred_at, text."""
+    return (
+        lake.signals(version=versions["signals"])
+        .filter(
+            pl.col("kind") == "edit",
+            pl.col("text").is_not_null(),
+            pl.col("occurred_at") <= as_of,
+        )
+        .select("event_id", "occurred_at", "text")
+        .collect()
+    )
+
+
+def load_consents(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
+    """Consent changes as of a time."""
+    return (
+        lake.consents(version=versions["consents"])
+        .filter(pl.col("occurred_at") <= as_of)
+        .select("user_key", "scope", "granted", "policy_version", "occurred_at")
+        .collect()
+    )

@@ -1,0 +1,164 @@
+"""Confirmation: the judge looks at the selected rows; what it has judged before is not paid again."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from contracts.messages import decode_messages
+from contracts.tables import frame_schema
+from curation.judge.base import Judge
+from curation.judge.cache import split_cached
+from curation.judge.verdicts import Evidence, FailureKind, JudgeItem, Judgment, Verdict
+from curation.steps import StepResult, refusals
+from sinks.lake import Lake
+from sinks.transactions import append_once
+
+CHUNK: Final = 256
+"""Verdicts are stored after this many calls, so that a kill does not lose paid work."""
+
+Progress = Callable[[int, int], None]
+"""Called with (done, total)."""
+
+
+def judge_items(rows: pl.DataFrame) -> list[JudgeItem]:
+    """What the judge sees of candidate rows, in row order."""
+    return [
+        JudgeItem(
+            request_id=row["request_id"],
+            input_messages=decode_messages(row["input_messages"]),
+            output_messages=decode_messages(row["output_messages"]),
+            tools=None if row["tools"] is None else msgspec.json.decode(row["tools"]),
+            evidence=Evidence.from_interaction(row),
+        )
+        for row in rows.iter_rows(named=True)
+    ]
+
+
+def known_verdicts(lake: Lake, epoch: str) -> dict[str, Verdict]:
+    """Verdicts of one epoch in the `judgments` table by content hash."""
+    rows = lake.scan("judgments").filter(pl.col("epoch") == epoch).collect()
+    return {
+        row["content_hash"]: Verdict(
+            verdict=row["verdict"],
+            confidence=row["confidence"],
+            failure_kind=FailureKind(row["failure_kind"]) if row["failure_kind"] else None,
+            severity=row["severity"],
+            rationale=row["rationale"],
+            improved_response=row["improved_response"],
+            input_tokens=row["input_tokens"],
+            output_tokens=row["output_tokens"],
+            cost_usd=row["cost_usd"],
+        )
+        for row in rows.iter_rows(named=True)
+    }
+
+
+def judge_all(
+    lake: Lake,
+    judge: Judge,
+    items: Sequence[JudgeItem],
+    *,
+    judged_at_us: int,
+    progress: Progress | None = None,
+) -> list[Judgment]:
+    """A judgment per item, in order; new verdicts are stored chunk by chunk as they come.
+
+    `judged_at_us` is the clock, UTC microseconds.
+    """
+    epoch = judge.epoch
+    distinct = list({item.content_hash: item for item in items}.values())
+    cached, to_judge = split_cached(distinct, known_verdicts(lake, epoch.id), epoch=epoch.id)
+    judged = list(cached)
+    for chunk in batched(to_judge, CHUNK):
+        fresh = judge.judge(chunk)
+        store_verdicts(lake, fresh, judge_name=epoch.name, judged_at_us=judged_at_us)
+        judged.extend(fresh)
+        if progress:
+            progress(len(judged), len(distinct))
+    by_content = {judgment.content_hash: judgment for judgment in judged}
+    return [replace(by_content[item.content_hash], request_id=item.request_id) for item in items]
+
+
+def batched(items: Sequence[JudgeItem], size: int) -> list[list[JudgeItem]]:
+    """Consecutive chunks of at most `size`."""
+    return [list(items[i : i + size]) for i in range(0, len(items), size)]
+
+
+def store_verdicts(lake: Lake, judgments: Sequence[Judgment], *, judge_name: str, judged_at_us: int) -> int:
+    """Append verdicts to `judgments`, one per content; unjudged items leave no row."""
+    judged_at = datetime.fromtimestamp(judged_at_us / 1_000_000, UTC)
+    rows: dict[str, dict[str, Any]] = {}
+    for judgment in judgments:
+        if judgment.verdict is not None and judgment.content_hash not in rows:
+            rows[judgment.content_hash] = {
+                "epoch": judgment.epoch,
+                "content_hash": judgment.content_hash,
+                "request_id": judgment.request_id,
+                "judge": judge_name,
+                **msgspec.structs.asdict(judgment.verdict),
+                "judged_at": judged_at,
+                "date": judged_at.date(),
+            }
+    if not rows:
+        return 0
+    frame = pl.DataFrame(list(rows.values()), schema=frame_schema("judgments"), infer_schema_length=None)
+    contents = hashlib.sha256("".join(sorted(rows)).encode()).hexdigest()
+    return append_once(lake, "judgments", frame, batch_id=f"judgments/{judgments[0].epoch}/{contents}")
+
+
+def confirm(rows: pl.DataFrame, judgments: Sequence[Judgment]) -> StepResult:
+    """Attach verdicts; rows the judge is unsure of, or never saw, are refused with the reason.
+
+    A failure must be judged `fail` and a control row `pass` to go on: the judge and the evidence
+    have to agree. Adds `verdict`, `failure_kind`, `severity`.
+    """
+    verdicts = pl.DataFrame(
+        {
+            "request_id": [j.request_id for j in judgments],
+            "verdict": [j.verdict.verdict if j.verdict else None for j in judgments],
+            "failure_kind": [
+                j.verdict.failure_kind.value if j.verdict and j.verdict.failure_kind else None
+                for j in judgments
+            ],
+            "severity": [j.verdict.severity if j.verdict else None for j in judgments],
+            "improved_response": [j.verdict.improved_response if j.verdict else None for j in judgments],
+            "unjudged": [j.reason.value if j.reason else None for j in judgments],
+        },
+        schema={
+            "request_id": pl.String(),
+            "verdict": pl.String(),
+            "failure_kind": pl.String(),
+            "severity": pl.Int32(),
+            "improved_response": pl.String(),
+            "unjudged": pl.String(),
+        },
+    )
+    marked = rows.join(verdicts, on="request_id", how="left", maintain_order="left")
+    wanted = pl.when(pl.col("slice") == "failure").then(pl.lit("fail")).otherwise(pl.lit("pass"))
+    agreed = (pl.col("verdict") == wanted).fill_null(value=False)
+    reason = (
+        pl.when(pl.col("verdict").is_null())
+        .then(pl.format("unjudged_{}", pl.col("unjudged")))
+        .when(pl.col("verdict") == "unsure")
+        .then(pl.lit("judge_unsure"))
+        .otherwise(pl.lit("judge_disagrees"))
+    )
+    refused = marked.filter(~agreed)
+    return StepResult(
+        "confirm",
+        marked.filter(agreed).drop("unjudged"),
+        refusals(
+            "confirm",
+            refused,
+            reason=reason,
+            detail=pl.format("slice {}", pl.col("slice")),
+        ),
+        rows.height,
+    )

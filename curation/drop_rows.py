@@ -1,0 +1,52 @@
+"""Rows of the lake's curated tables for one drop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, Final
+
+import polars as pl
+
+from contracts.tables import frame_schema
+
+TRANSFORMS: Final = ("normalize@1", "chat_turns@1")
+"""What was done to the text of every row, in order, with versions."""
+
+
+def table_rows(
+    rows: pl.DataFrame, refused: pl.DataFrame, drop_id: str, identity: Mapping[str, Any], as_of: datetime
+) -> dict[str, pl.DataFrame]:
+    """Rows for `examples`, `preferences`, `quarantine` and `lineage`, by table name."""
+    moment = pl.lit(as_of).dt.cast_time_unit("us")
+    rows = rows.with_columns(drop_id=pl.lit(drop_id))
+    examples = rows.with_columns(
+        consent_scope=pl.lit(identity["config"]["purpose"]),
+        consent_policy_version=pl.col("consent_policy"),
+        consent_as_of=moment,
+        transforms=pl.lit(list(TRANSFORMS)),
+        judge_epoch=pl.lit(identity["judge"]["epoch"]),
+        guideline_version=pl.lit(None, dtype=pl.String),
+    )
+    preferences = rows.filter(pl.col("kind") == "preference")
+    edges = rows.select(
+        source_kind=pl.lit("request"),
+        source_id=pl.col("request_ids"),
+        target_kind=pl.lit("example"),
+        target_id=pl.col("example_id"),
+    ).explode("source_id")
+    into_drop = rows.select(
+        source_kind=pl.lit("example"),
+        source_id=pl.col("example_id"),
+        target_kind=pl.lit("drop"),
+        target_id=pl.lit(drop_id),
+    )
+    lineage = pl.concat([edges, into_drop]).with_columns(drop_id=pl.lit(drop_id), recorded_at=moment)
+    quarantine = refused.with_columns(drop_id=pl.lit(drop_id), refused_at=moment)
+    frames = {
+        "examples": examples,
+        "preferences": preferences,
+        "quarantine": quarantine,
+        "lineage": lineage,
+    }
+    return {name: frame.select(list(frame_schema(name))) for name, frame in frames.items()}

@@ -1,0 +1,103 @@
+"""Gates on the final text of training rows, and exact deduplication."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any, Final
+
+import polars as pl
+
+from contracts.settings import CurationSettings
+from curation.pairs import parse
+from curation.steps import StepResult, gate, refusals
+
+PROMPT_ENDS: Final = frozenset({"user", "tool"})
+
+
+def _prompt_end(turns: str | None) -> str | None:
+    parsed: list[dict[str, Any]] = parse(turns) if turns else []
+    return parsed[-1]["role"] if parsed else None
+
+
+def _is_blank(turns: str | None) -> bool:
+    return turns is not None and not any(turn["content"].strip() for turn in parse(turns))
+
+
+def final_text(rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
+    """Refuse rows no trainer should see.
+
+    Reasons: `non_text_parts` (tool calls, images: they would be lost), `prompt_end` (the prompt does
+    not end with the user), `empty_side`, `identical_sides` (a tie), `edit_cosmetic` and
+    `edit_rewrite` (an edit outside the correcting range).
+    """
+    edit = pl.col("pair_source") == "user_edit"
+    pair = pl.col("kind") == "preference"
+    side_missing = (
+        pl.when(pair)
+        .then(pl.col("chosen").is_null() | pl.col("rejected").is_null())
+        .otherwise(pl.col("chosen").is_null() & pl.col("rejected").is_null())
+    )
+    rows = rows.with_columns(
+        _end=rows["prompt"].map_elements(_prompt_end, return_dtype=pl.String),
+        _blank_chosen=rows["chosen"].map_elements(_is_blank, return_dtype=pl.Boolean),
+        _blank_rejected=rows["rejected"].map_elements(_is_blank, return_dtype=pl.Boolean),
+    )
+    result = gate(
+        "final_text",
+        rows,
+        [
+            ("non_text_parts", pl.col("prompt").is_null() | side_missing),
+            ("prompt_end", ~pl.col("_end").is_in(list(PROMPT_ENDS)).fill_null(value=False)),
+            (
+                "empty_side",
+                pl.col("_blank_chosen").fill_null(value=False)
+                | pl.col("_blank_rejected").fill_null(value=False),
+            ),
+            ("identical_sides", pair & (pl.col("chosen") == pl.col("rejected"))),
+            ("edit_cosmetic", edit & (pl.col("edit_ratio") < settings.edit_ratio_min)),
+            ("edit_rewrite", edit & (pl.col("edit_ratio") > settings.edit_ratio_max)),
+        ],
+        kind=pl.col("kind"),
+        details={
+            reason: pl.format("edit ratio {}", pl.col("edit_ratio").round(3))
+            for reason in ("edit_cosmetic", "edit_rewrite")
+        },
+    )
+    kept = result.kept.drop("_end", "_blank_chosen", "_blank_rejected")
+    return StepResult(result.name, kept, result.refused, result.rows_in)
+
+
+def example_id(kind: str, *texts: str | None) -> str:
+    """Id of a row: SHA-256 (first 32 hex) of its kind and texts, so equal content has equal ids."""
+    digest = hashlib.sha256(kind.encode())
+    for text in texts:
+        digest.update(b"\x1e" if text is None else b"\x1f" + text.encode())
+    return digest.hexdigest()[:32]
+
+
+def deduplicate(rows: pl.DataFrame) -> StepResult:
+    """Keep one row per content: the one with the highest failure score, then the first request.
+
+    Adds `example_id`; rows leave ordered by it.
+    """
+    ids = [
+        example_id(kind, prompt, chosen, rejected)
+        for kind, prompt, chosen, rejected in rows.select("kind", "prompt", "chosen", "rejected").iter_rows()
+    ]
+    ranked = rows.with_columns(example_id=pl.Series(ids, dtype=pl.String)).sort(
+        "example_id", -pl.col("failure_score"), pl.col("request_ids").list.first()
+    )
+    first = ranked["example_id"].is_first_distinct()
+    refused = ranked.filter(~first)
+    return StepResult(
+        "dedupe",
+        ranked.filter(first),
+        refusals(
+            "dedupe",
+            refused,
+            reason="duplicate",
+            kind=pl.col("kind"),
+            detail=pl.format("same content as example {}", pl.col("example_id")),
+        ),
+        rows.height,
+    )

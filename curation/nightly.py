@@ -1,0 +1,224 @@
+"""The nightly build: from settled interactions to a published drop.
+
+settle → eligible → select → confirm (judge) → pair → gate on final text → dedupe → publish. The same
+inputs, settings and code give the same drop id and the same bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+
+from contracts.errors import TerminalError
+from contracts.settings import Settings
+from curation import candidates, gates, pairs
+from curation.confirm import Progress, confirm, judge_all, judge_items
+from curation.drop_rows import table_rows
+from curation.eligibility import eligible
+from curation.judge.base import Judge
+from curation.judge.verdicts import Spend, total_spent
+from curation.scoring import DEFAULT_MODEL, ScoreModel
+from curation.selection import select
+from curation.settle import SettleReport, settle
+from curation.steps import Funnel, StepResult
+from sinks.drops.manifest import read_manifest, stable_hash, verify
+from sinks.drops.publish import publish, published, stage
+from sinks.lake import Lake
+
+CODE_VERSION = version("tailrace")
+
+
+@dataclass(frozen=True, slots=True)
+class DropResult:
+    """What a build came to. `new` is false when the very same drop was published before."""
+
+    drop_id: str
+    folder: Path
+    new: bool
+    preference_rows: int
+    unpaired_rows: int
+    quarantined_rows: int
+    funnel: list[dict[str, Any]]
+    settled: SettleReport
+    spent: Spend
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """Rows of a drop before publication, with everything refused on the way."""
+
+    rows: pl.DataFrame
+    funnel: Funnel
+    spent: Spend
+
+
+def drop_identity(
+    settings: Settings, model: ScoreModel, judge: Judge, inputs: Mapping[str, int], as_of: datetime
+) -> dict[str, Any]:
+    """Everything a drop is a function of; its hash names the drop."""
+    config = settings.curation.model_dump(mode="json")
+    return {
+        "as_of": as_of,
+        "inputs": dict(inputs),
+        "config": config,
+        "config_hash": stable_hash(config),
+        "score_version": model.version,
+        "judge": judge.epoch.manifest(),
+        "code_version": CODE_VERSION,
+    }
+
+
+def build(
+    lake: Lake,
+    settings: Settings,
+    judge: Judge,
+    inputs: Mapping[str, int],
+    as_of: datetime,
+    *,
+    now_us: int,
+    progress: Progress | None = None,
+) -> Build:
+    """Run the steps over pinned inputs; writes nothing but verdicts (the judge's cache)."""
+    curation = settings.curation
+    funnel = Funnel()
+    rows = candidates.load_candidates(lake, inputs, as_of)
+    consents = candidates.load_consents(lake, inputs, as_of)
+    fit = funnel.record(eligible(rows, consents, curation))
+    chosen = funnel.record(select(fit, curation))
+    judgments = judge_all(lake, judge, judge_items(chosen), judged_at_us=now_us, progress=progress)
+    confirmed = pairs.with_turns(funnel.record(confirm(chosen, judgments)))
+    failures = confirmed.filter(pl.col("slice") == "failure")
+    edits = candidates.load_edits(lake, inputs, as_of)
+    accepted = pairs.with_turns(fit.filter(pairs.accepted_answer()))
+    made = pl.concat([pairs.edit_pairs(failures, edits), pairs.regenerate_pairs(failures, accepted)])
+    made = funnel.record(_checked("pairs", made, settings))
+    paired = pl.concat([made["rejected_request_id"], made["chosen_request_id"]]).drop_nulls()
+    single = funnel.record(_checked("unpaired", pairs.unpaired_rows(confirmed, paired), settings))
+    final = funnel.record(gates.deduplicate(pl.concat([made, single])))
+    return Build(final, funnel, total_spent(judgments))
+
+
+def _checked(name: str, rows: pl.DataFrame, settings: Settings) -> StepResult:
+    result = gates.final_text(rows, settings.curation)
+    return StepResult(name, result.kept, result.refused, result.rows_in)
+
+
+def make_drop(
+    lake: Lake,
+    drops_root: Path,
+    settings: Settings,
+    judge: Judge,
+    *,
+    now_us: int,
+    as_of: datetime | None = None,
+    model: ScoreModel = DEFAULT_MODEL,
+    progress: Progress | None = None,
+    step: Callable[[str], None] | None = None,
+) -> DropResult:
+    """Settle, build and publish a drop; publishing the same drop again changes nothing.
+
+    `as_of` limits what is seen to events up to that time; without it everything in the lake is.
+    `now_us` is the clock, UTC microseconds. Raises `TerminalError` when the lake holds nothing.
+    """
+    settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
+    inputs = candidates.pin_inputs(lake)
+    as_of = as_of or candidates.latest_event(lake, inputs)
+    if as_of is None:
+        raise TerminalError(
+            "the lake holds no interactions yet",
+            hint="Send events (`tailrace simulate`, `tailrace replay`) and run `tailrace worker` first.",
+        )
+    identity = drop_identity(settings, model, judge, inputs, as_of)
+    channel = settings.curation.channel
+    drop_id = f"{as_of:%Y%m%d}-{stable_hash([channel, identity])[:12]}"
+    if (row := published(lake, drop_id)) is not None:
+        return _existing(drops_root, drop_id, row, settled)
+    built = build(lake, settings, judge, inputs, as_of, now_us=now_us, progress=progress)
+    counts = built.rows.group_by("kind").len()
+    per_kind = dict(counts.iter_rows())
+    tables = table_rows(built.rows, built.funnel.refused(), drop_id, identity, as_of)
+    content = {
+        "drop_id": drop_id,
+        "channel": channel,
+        **identity,
+        "counts": {
+            "preference": per_kind.get("preference", 0),
+            "unpaired": per_kind.get("unpaired", 0),
+            "quarantined": tables["quarantine"].height,
+        },
+        "kto": kto_weights(built.rows),
+        "judge_spent": msgspec.to_builtins(built.spent),
+        "funnel": built.funnel.stats,
+    }
+    staged = stage(drops_root, drop_id, built.rows, content)
+    registry_row = {
+        "drop_id": drop_id,
+        "channel": channel,
+        "as_of": as_of,
+        "published_at": datetime.fromtimestamp(now_us / 1_000_000, UTC),
+        "inputs": msgspec.json.encode(dict(inputs)).decode(),
+        "config_hash": identity["config_hash"],
+        "code_version": CODE_VERSION,
+        "judge_epoch": judge.epoch.id,
+        "judge": judge.epoch.name,
+        "preference_rows": per_kind.get("preference", 0),
+        "unpaired_rows": per_kind.get("unpaired", 0),
+        "quarantined_rows": tables["quarantine"].height,
+    }
+    folder = publish(lake, drops_root, staged, registry_row, tables, step=step)
+    return DropResult(
+        drop_id=drop_id,
+        folder=folder,
+        new=True,
+        preference_rows=per_kind.get("preference", 0),
+        unpaired_rows=per_kind.get("unpaired", 0),
+        quarantined_rows=tables["quarantine"].height,
+        funnel=built.funnel.stats,
+        settled=settled,
+        spent=built.spent,
+    )
+
+
+def kto_weights(rows: pl.DataFrame) -> dict[str, float]:
+    """Suggested KTO class weights: the rarer class is weighed up until both weigh the same.
+
+    Source: KTO paper (Ethayarajh et al., 2024), section 4.1: keep
+    (desirable_weight × desirable) / (undesirable_weight × undesirable) in [1, 4/3].
+    """
+    labels = rows.filter(pl.col("kind") == "unpaired")["label"]
+    good = int(labels.sum())
+    bad = labels.len() - good
+    if not good or not bad:
+        return {"desirable_weight": 1.0, "undesirable_weight": 1.0}
+    return {
+        "desirable_weight": round(max(1.0, bad / good), 4),
+        "undesirable_weight": round(max(1.0, good / bad), 4),
+    }
+
+
+def _existing(drops_root: Path, drop_id: str, row: Mapping[str, Any], settled: SettleReport) -> DropResult:
+    folder = drops_root / row["path"]
+    if problems := verify(folder):
+        raise TerminalError(
+            f"drop {drop_id} was published before, but its files changed: {'; '.join(problems)}",
+            hint="Restore the folder from a copy; published drops are immutable.",
+        )
+    manifest = read_manifest(folder)
+    return DropResult(
+        drop_id=drop_id,
+        folder=folder,
+        new=False,
+        preference_rows=row["preference_rows"],
+        unpaired_rows=row["unpaired_rows"],
+        quarantined_rows=row["quarantined_rows"],
+        funnel=manifest["funnel"],
+        settled=settled,
+        spent=Spend(),
+    )

@@ -1,0 +1,1 @@
+"""Drops: immutable, hash-locked training sets, staged and then published atomically."""

@@ -1,0 +1,102 @@
+"""Manifests: what a drop holds, what it was made from, and the checksum of every file."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from contracts.errors import DropInvalid
+
+MANIFEST_FILE: Final = "manifest.json"
+SUMS_FILE: Final = "SHA256SUMS"
+FORMAT_VERSION: Final = 1
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, hex."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stable_hash(value: Any) -> str:
+    """SHA-256 of a JSON-like value, keys sorted, hex."""
+    return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
+
+
+def write_manifest(folder: Path, content: dict[str, Any], rows: dict[str, int]) -> dict[str, Any]:
+    """Write `manifest.json` and `SHA256SUMS` over the files in a folder; returns the manifest.
+
+    `SHA256SUMS` covers the manifest too and can be checked with ``sha256sum -c``.
+    """
+    files = {
+        name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size, "rows": count}
+        for name, count in sorted(rows.items())
+    }
+    manifest = {"format_version": FORMAT_VERSION, **content, "files": files}
+    encoded = msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2)
+    (folder / MANIFEST_FILE).write_bytes(encoded + b"\n")
+    sums = {name: entry["sha256"] for name, entry in files.items()}
+    sums[MANIFEST_FILE] = sha256(folder / MANIFEST_FILE)
+    lines = [f"{digest}  {name}\n" for name, digest in sorted(sums.items())]
+    (folder / SUMS_FILE).write_text("".join(lines))
+    return manifest
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """The manifest of a drop's folder. Raises `DropInvalid` when there is none or it is not JSON."""
+    try:
+        return msgspec.json.decode((folder / MANIFEST_FILE).read_bytes(), type=dict[str, Any])
+    except FileNotFoundError:
+        raise DropInvalid(
+            f"{folder} holds no {MANIFEST_FILE}", hint="Give the folder of a drop, e.g. drops/<drop id>."
+        ) from None
+    except (msgspec.DecodeError, OSError) as error:
+        raise DropInvalid(f"{MANIFEST_FILE} cannot be read: {error}") from None
+
+
+def verify(folder: Path) -> list[str]:
+    """Check every byte of a drop; returns one line per problem, each starting with the file's name."""
+    if not folder.is_dir():
+        raise DropInvalid(
+            f"{folder} is not a folder", hint="Give the folder of a drop, e.g. drops/<drop id>."
+        )
+    problems: list[str] = []
+    sums = _read_sums(folder, problems)
+    present = {p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file()}
+    for name, digest in sorted(sums.items()):
+        if name not in present:
+            problems.append(f"{name}: missing")
+        elif sha256(folder / name) != digest:
+            problems.append(f"{name}: its bytes changed")
+    problems.extend(f"{name}: not part of the drop" for name in sorted(present - set(sums) - {SUMS_FILE}))
+    if problems:
+        return problems
+    listed = {name: entry["sha256"] for name, entry in read_manifest(folder)["files"].items()}
+    listed[MANIFEST_FILE] = sums.get(MANIFEST_FILE)
+    if listed != sums:
+        problems.append(f"{SUMS_FILE}: does not list the files of the manifest")
+    return problems
+
+
+def _read_sums(folder: Path, problems: list[str]) -> dict[str, str]:
+    """Checksums as listed; a damaged list is a problem, and the manifest's own list stands in for it."""
+    sums: dict[str, str] = {}
+    try:
+        for line in (folder / SUMS_FILE).read_text().splitlines():
+            digest, separator, name = line.partition("  ")
+            if len(digest) != 64 or not separator or not name:
+                raise ValueError
+            sums[name] = digest
+    except FileNotFoundError:
+        problems.append(f"{SUMS_FILE}: missing")
+    except (ValueError, OSError):
+        problems.append(f"{SUMS_FILE}: its bytes changed")
+    if problems:
+        files = read_manifest(folder)["files"]
+        return {name: entry["sha256"] for name, entry in files.items()} | {
+            MANIFEST_FILE: sha256(folder / MANIFEST_FILE)
+        }
+    return sums
