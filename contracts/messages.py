@@ -110,14 +110,15 @@ def output_text(messages: Sequence[Message] | None) -> str | None:
 
 
 def is_plain_text(messages: Sequence[Message]) -> bool:
-    """Whether every part of every message is text, so that `chat_turns` loses nothing."""
-    return all(part["type"] == "text" for m in messages for part in m.parts or ())
+    """Whether `chat_turns` loses nothing but reasoning: no tool calls, files or other parts."""
+    return all(part["type"] in TEXT_TYPES for m in messages for part in m.parts or ())
 
 
 def chat_turns(messages: Sequence[Message]) -> list[dict[str, str]]:
     """Plain ``{"role", "content"}`` turns, the shape TRL and the OpenAI API read.
 
-    Only meaningful when `is_plain_text` holds; other parts are left out.
+    Only meaningful when `is_plain_text` holds; other parts are left out. Reasoning is left out too:
+    it is no part of what the user saw.
     """
     return [{"role": m.role, "content": message_text(m)} for m in messages]
 

@@ -23,12 +23,22 @@ def _is_blank(turns: str | None) -> bool:
     return turns is not None and not any(turn["content"].strip() for turn in parse(turns))
 
 
+def _several(turns: str | None) -> bool:
+    return turns is not None and len(parse(turns)) != 1
+
+
+def _either(flag: str) -> pl.Expr:
+    """Whether a flag holds for one of the sides."""
+    chosen, rejected = pl.col(f"{flag}_chosen"), pl.col(f"{flag}_rejected")
+    return chosen.fill_null(value=False) | rejected.fill_null(value=False)
+
+
 def final_text(rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
     """Refuse rows no trainer should see.
 
     Reasons: `non_text_parts` (tool calls, images: they would be lost), `prompt_end` (the prompt does
-    not end with the user), `empty_side`, `identical_sides` (a tie), `edit_cosmetic` and
-    `edit_rewrite` (an edit outside the correcting range).
+    not end with the user), `several_turns` (an answer of more than one turn), `empty_side`,
+    `identical_sides` (a tie), `edit_cosmetic` and `edit_rewrite` (an edit outside the correcting range).
     """
     edit = pl.col("pair_source") == "user_edit"
     pair = pl.col("kind") == "preference"
@@ -39,6 +49,8 @@ def final_text(rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
     )
     rows = rows.with_columns(
         _end=rows["prompt"].map_elements(_prompt_end, return_dtype=pl.String),
+        _several_chosen=rows["chosen"].map_elements(_several, return_dtype=pl.Boolean),
+        _several_rejected=rows["rejected"].map_elements(_several, return_dtype=pl.Boolean),
         _blank_chosen=rows["chosen"].map_elements(_is_blank, return_dtype=pl.Boolean),
         _blank_rejected=rows["rejected"].map_elements(_is_blank, return_dtype=pl.Boolean),
     )
@@ -48,11 +60,8 @@ def final_text(rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
         [
             ("non_text_parts", pl.col("prompt").is_null() | side_missing),
             ("prompt_end", ~pl.col("_end").is_in(list(PROMPT_ENDS)).fill_null(value=False)),
-            (
-                "empty_side",
-                pl.col("_blank_chosen").fill_null(value=False)
-                | pl.col("_blank_rejected").fill_null(value=False),
-            ),
+            ("several_turns", _either("_several")),
+            ("empty_side", _either("_blank")),
             ("identical_sides", pair & (pl.col("chosen") == pl.col("rejected"))),
             ("edit_cosmetic", edit & (pl.col("edit_ratio") < settings.edit_ratio_min)),
             ("edit_rewrite", edit & (pl.col("edit_ratio") > settings.edit_ratio_max)),
@@ -63,7 +72,7 @@ def final_text(rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
             for reason in ("edit_cosmetic", "edit_rewrite")
         },
     )
-    kept = result.kept.drop("_end", "_blank_chosen", "_blank_rejected")
+    kept = result.kept.drop("^_(end|several|blank).*$")
     return StepResult(result.name, kept, result.refused, result.rows_in)
 
 

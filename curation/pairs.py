@@ -14,7 +14,7 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
-from contracts.messages import chat_turns, decode_messages, is_plain_text, output_text
+from contracts.messages import chat_turns, decode_messages, is_plain_text
 
 SIDE_COLUMNS: Final = (
     "session_id",
@@ -53,19 +53,11 @@ def _answer(text: str | None) -> str | None:
     return msgspec.json.encode([{"role": "assistant", "content": text}]).decode()
 
 
-def _response(stored: str | None) -> str | None:
-    """The response as one assistant turn; None when it has parts other than text."""
-    if stored is None:
-        return None
-    messages = decode_messages(stored)
-    return _answer(output_text(messages) or "") if is_plain_text(messages) else None
-
-
 def with_turns(rows: pl.DataFrame) -> pl.DataFrame:
     """Add `prompt_turns` and `response_turns` (JSON, null when not plain text)."""
     return rows.with_columns(
         prompt_turns=rows["input_messages"].map_elements(_turns, return_dtype=pl.String),
-        response_turns=rows["output_messages"].map_elements(_response, return_dtype=pl.String),
+        response_turns=rows["output_messages"].map_elements(_turns, return_dtype=pl.String),
     )
 
 

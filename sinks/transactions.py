@@ -28,32 +28,33 @@ MAX_FENCED = 8
 """Times a fenced commit is filtered again before giving up for this attempt."""
 
 
-def offset_app_id(topic: str, partition: int) -> str:
+def offset_app_id(origin: str, partition: int) -> str:
     """Transaction id of a bronze table: one per topic-partition, its version is the last offset."""
-    return f"{topic}/{partition}"
+    return f"{origin}/{partition}"
 
 
-def stored_offset(table: DeltaTable, topic: str, partition: int) -> int:
+def stored_offset(table: DeltaTable, origin: str, partition: int) -> int:
     """Last offset of a topic-partition that the table holds, -1 for none."""
-    version = table.transaction_version(offset_app_id(topic, partition))
+    version = table.transaction_version(offset_app_id(origin, partition))
     return -1 if version is None else int(version)
 
 
-def append_messages(lake: Lake, name: str, topic: str, rows: pl.DataFrame) -> int:
+def append_messages(lake: Lake, name: str, origin: str, rows: pl.DataFrame) -> int:
     """Append rows of one topic to a bronze table, skipping offsets it already holds.
 
-    `rows` has the table's columns. Returns how many rows were written. Raises `LakeUnavailable`
+    `origin` names the topic and its incarnation: offsets of a recreated topic are new ones. `rows` has
+    the table's columns. Returns how many rows were written. Raises `LakeUnavailable`
     (transient), `TableInvalid` or `CommitFenced` when other writers keep winning.
     """
 
     def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
-        last = {p: stored_offset(table, topic, p) for p in rows["partition"].unique().to_list()}
+        last = {p: stored_offset(table, origin, p) for p in rows["partition"].unique().to_list()}
         fresh = rows.filter(
             pl.col("offset")
             > pl.col("partition").replace_strict(list(last), list(last.values()), return_dtype=pl.Int64)
         )
         tops = fresh.group_by("partition").agg(pl.col("offset").max())
-        return fresh, [Transaction(offset_app_id(topic, p), o) for p, o in tops.iter_rows()]
+        return fresh, [Transaction(offset_app_id(origin, p), o) for p, o in tops.iter_rows()]
 
     return _append(lake, name, rows, unseen)
 

@@ -44,11 +44,19 @@ class Committer:
     """Makes checkpoints durable; safe to repeat from the start after any failure."""
 
     def __init__(
-        self, lake: Lake, outputs: Outputs, offsets: Commits, *, step: Callable[[str], None] | None = None
+        self,
+        lake: Lake,
+        outputs: Outputs,
+        offsets: Commits,
+        origins: Mapping[str, str],
+        *,
+        step: Callable[[str], None] | None = None,
     ) -> None:
+        """`origins`: topic → its incarnation (`streams.origins`); `step` is told of every step done."""
         self._lake = lake
         self._outputs = outputs
         self._offsets = offsets
+        self._origins = origins
         self._step = step or (lambda _: None)
         self._written: dict[str, int] = {}
 
@@ -66,10 +74,10 @@ class Committer:
         4. Commit the restart offsets: only now may Kafka forget.
         """
         for kind, (topic, rows) in checkpoint.bronze.items():
-            append_messages(self._lake, kind, topic, rows.select(list(frame_schema(kind))))
+            append_messages(self._lake, kind, self._origins[topic], rows.select(list(frame_schema(kind))))
             self._step(f"bronze:{kind}")
         for (topic,), rows in checkpoint.dead_letters.group_by("topic"):
-            append_messages(self._lake, "dead_letters", str(topic), rows)
+            append_messages(self._lake, "dead_letters", self._origins[str(topic)], rows)
         self._step("bronze:dead_letters")
         self._outputs.dead_letters(checkpoint.dead_letters)
         self._outputs.interactions(checkpoint.interactions)

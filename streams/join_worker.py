@@ -29,6 +29,7 @@ from streams.checkpoint import Checkpoint, Committer
 from streams.decoding import Decoded, Decoder, input_topics
 from streams.identity import Identity
 from streams.join_step import interaction_rows
+from streams.origins import topic_origins
 from streams.outputs import Outputs
 from streams.source import KafkaSource, Place
 
@@ -88,8 +89,10 @@ class JoinWorker:
         self._clock_us = clock_us
         self._topics = {kind: topic for kind, (topic, _) in input_topics(settings.kafka).items()}
         self._kinds = {topic: kind for kind, topic in self._topics.items()}
+        self._origins = topic_origins(settings.kafka, self._topics.values())
         self._decoder = Decoder(settings.kafka, identity)
         self._stop = threading.Event()
+        self._close = threading.Event()
         self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tailrace-writer")
         self._in_flight: Future[None] | None = None
         self._joined_before = pl.Series("request_id", [], dtype=pl.String)
@@ -99,32 +102,47 @@ class JoinWorker:
             settings.kafka, self._topics.values(), on_assign=self._assigned, on_revoke=self._revoked
         )
         outputs = Outputs(settings.kafka, failure_threshold=settings.curation.failure_threshold)
-        self._committer = Committer(lake, outputs, self._source, step=on_step)
+        self._committer = Committer(lake, outputs, self._source, self._origins, step=on_step)
 
     def stop(self) -> None:
         """Ask the loop to finish; what is not yet durable is read again by the next worker."""
         self._stop.set()
+
+    def close_windows(self) -> None:
+        """Ask for every open window to be closed once everything on the broker has been read."""
+        self._close.set()
+
+    def settled(self, consumed: int) -> bool:
+        """Whether that many messages are read and all of them durable, with no window open."""
+        durable = self._in_flight is None or self._in_flight.done()
+        return self.stats.consumed >= consumed and not self._close.is_set() and durable
 
     def run(self, *, drain: bool = False) -> JoinStats:
         """Work until `stop`, or with `drain` until everything is read and every window is closed.
 
         Raises `TerminalError` when going on makes no sense; offsets stay uncommitted then.
         """
+        if drain:
+            self.close_windows()
         try:
             last = time.monotonic()
             while not self._stop.is_set():
+                if self._in_flight is not None and self._in_flight.done():
+                    self._wait()
                 messages = self._source.poll(POLL_MESSAGES, POLL_TIMEOUT_S)
                 now_us = self._clock_us()
                 if messages:
                     self._decoder.feed(messages, now_us=now_us)
                     self.stats.consumed += len(messages)
                 self._note_ends({(m.topic, m.partition) for m in messages}, now_us)
-                finished = drain and not messages and self._everything_read(now_us)
+                close = self._close.is_set() and not messages and self._everything_read(now_us)
                 due = time.monotonic() - last >= self._settings.join.checkpoint_seconds
-                if due or finished or len(self._decoder) >= self._settings.join.checkpoint_events:
-                    self._checkpoint(now_us, close=finished and len(self._decoder) == 0)
+                if close or due or len(self._decoder) >= self._settings.join.checkpoint_events:
+                    self._checkpoint(now_us, close=close)
                     last = time.monotonic()
-                    if finished and not len(self._window):
+                if close:
+                    self._close.clear()
+                    if drain:
                         break
             self._wait()
         finally:

@@ -33,7 +33,7 @@ class Outputs:
                 "linger.ms": 50,
                 "batch.num.messages": 50_000,
                 "queue.buffering.max.messages": 1_000_000,
-                "compression.type": "lz4",
+                # Uncompressed: aiokafka, which Faust reads with, has no lz4, snappy or zstd of its own.
                 "acks": "all",
                 "message.timeout.ms": 60_000,
                 "message.max.bytes": 8 << 20,

@@ -1,0 +1,180 @@
+"""`tailrace drop` and `tailrace drops`."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from console.options import Home, Json, open_lake, settings_for
+from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
+from contracts.errors import DropInvalid, SettingsError
+from contracts.settings import Settings
+from curation.judge.base import make_judge
+from curation.nightly import DropResult, make_drop
+from sinks.drops.manifest import verify as verify_folder
+from sinks.drops.publish import registry, summary
+from sinks.lake import Lake
+
+app = typer.Typer(help="List, show and verify published drops.", no_args_is_help=True)
+
+
+def parse_as_of(text: str | None) -> datetime | None:
+    """An as-of time: a date means the end of that day, UTC; a date and time (with offset) itself."""
+    if text is None:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise SettingsError(
+            f"--as-of {text}: not a date",
+            hint="Use YYYY-MM-DD or an RFC 3339 time such as 2026-01-31T06:00Z.",
+        ) from None
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    date_only = len(text) <= len("YYYY-MM-DD")
+    return moment + timedelta(days=1) - timedelta(microseconds=1) if date_only else moment
+
+
+def drop(
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="Build from what was known at the end of this day (UTC), or at this time."),
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Build and publish a preference dataset from the lake.
+
+    settle → eligible → select → confirm (judge) → pair → gates → dedupe → publish. The same inputs and
+    settings give the same drop, byte for byte; running it again changes nothing.
+    """
+    settings = settings_for(home)
+    result = build(settings, open_lake(settings), as_of=parse_as_of(as_of), quiet=as_json)
+    if as_json:
+        print_json(describe(result))
+    else:
+        show_funnel(result.funnel)
+        say(
+            f"drop {result.drop_id} {'published' if result.new else 'was published before, unchanged'}: "
+            f"{result.preference_rows:,} pairs, {result.unpaired_rows:,} unpaired rows"
+        )
+        out.print(str(result.folder), highlight=False, soft_wrap=True)
+
+
+def build(
+    settings: Settings, lake: Lake, *, as_of: datetime | None = None, quiet: bool = False
+) -> DropResult:
+    """Build a drop with a progress bar over the judge's calls."""
+    judge = make_judge(settings.judge, curation=settings.curation)
+    with progress_bar(quiet=quiet) as progress:
+        task = progress.add_task("judging", total=None)
+        return make_drop(
+            lake,
+            settings.drops_root,
+            settings,
+            judge,
+            now_us=time.time_ns() // 1000,
+            as_of=as_of,
+            progress=lambda done, total: progress.update(task, completed=done, total=total),
+        )
+
+
+def describe(result: DropResult) -> dict[str, Any]:
+    """A drop for `--json`."""
+    return {
+        "drop_id": result.drop_id,
+        "path": str(result.folder),
+        "new": result.new,
+        "preference": result.preference_rows,
+        "unpaired": result.unpaired_rows,
+        "quarantined": result.quarantined_rows,
+        "funnel": result.funnel,
+    }
+
+
+def show_funnel(funnel: list[dict[str, Any]]) -> None:
+    """Print the steps of a build."""
+    print_table(
+        ["step", "in", "out", "refused because"],
+        [
+            [
+                step["step"],
+                step["in"],
+                step["out"],
+                ", ".join(f"{reason} {count:,}" for reason, count in step["refused"].items()) or "–",
+            ]
+            for step in funnel
+        ],
+    )
+
+
+@app.command("list")
+def list_drops(home: Home = None, as_json: Json = False) -> None:
+    """List published drops, newest first."""
+    rows = registry(open_lake(settings_for(home)))
+    if as_json:
+        print_json(rows.to_dicts())
+        return
+    columns = ["drop_id", "channel", "as_of", "preference_rows", "unpaired_rows", "judge", "published_at"]
+    shown = rows.select(columns).rows()
+    print_table(
+        columns, [[f"{v:%Y-%m-%d %H:%M}Z" if isinstance(v, datetime) else v for v in r] for r in shown]
+    )
+
+
+@app.command("show")
+def show(
+    drop_id: Annotated[str, typer.Argument(help="Drop id, or `latest`.")] = "latest",
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show what a drop holds, what it was made from, and who judged it."""
+    settings = settings_for(home)
+    manifest = summary(settings.drops_root / resolve(settings, drop_id))
+    if as_json:
+        print_json(manifest)
+        return
+    judge = manifest["judge"]
+    out.print(f"[bold]{manifest['drop_id']}[/] as of {manifest['as_of']}", highlight=False)
+    out.print(
+        f"judge {judge['judge']} (epoch {judge['epoch']}), score {manifest['score_version']}", highlight=False
+    )
+    print_table(
+        ["file", "rows", "bytes", "sha256"],
+        [[n, f["rows"], f["bytes"], f["sha256"][:16]] for n, f in manifest["files"].items()],
+    )
+    show_funnel(manifest["funnel"])
+
+
+def resolve(settings: Settings, drop_id: str) -> str:
+    """A registered drop's id; `latest` means the newest. Raises `DropInvalid`."""
+    rows = registry(open_lake(settings))
+    if drop_id == "latest" and rows.height:
+        return str(rows["drop_id"][0])
+    if drop_id not in rows["drop_id"]:
+        raise DropInvalid(
+            f"there is no drop {drop_id}", hint="`tailrace drops list` shows the published ones."
+        )
+    return drop_id
+
+
+@app.command("verify")
+def verify(
+    path: Annotated[Path, typer.Argument(help="Folder of a drop.", show_default=False)],
+    as_json: Json = False,
+) -> None:
+    """Check every byte of a drop against its manifest; exit 1 naming each file that changed."""
+    problems = verify_folder(path)
+    if as_json:
+        print_json({"path": str(path), "ok": not problems, "problems": problems})
+    elif problems:
+        for problem in problems:
+            out.print(problem, highlight=False, markup=False, soft_wrap=True)
+    else:
+        out.print(f"{path.name}: every file is as published", highlight=False, markup=False, soft_wrap=True)
+    if problems:
+        raise typer.Exit(EXIT_FAILED)

@@ -1,0 +1,80 @@
+"""`tailrace worker`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+run_app = None
+
+from console.live import LiveLine
+from console.options import Bootstrap, Home, Json, open_lake, settings_for
+from console.terminal import print_json, say
+from contracts.errors import TerminalError
+from streams import topics
+from streams.identity import Identity
+from streams.join_worker import JoinWorker
+from streams.pseudonym_key import load_key
+
+
+class Role(StrEnum):
+    """What a worker does."""
+
+    join = "join"
+    reactions = "reactions"
+
+
+def worker(
+    drain: Annotated[
+        bool,
+        typer.Option(
+            "--drain", help="Read everything, close every window, exit. Runs the join only, without Faust."
+        ),
+    ] = False,
+    only: Annotated[
+        Role | None,
+        typer.Option(help="join: the bulk join; reactions: online judge, consent, nightly build."),
+    ] = None,
+    home: Home = None,
+    bootstrap_servers: Bootstrap = None,
+    as_json: Json = False,
+) -> None:
+    """Join requests, signals and outcomes from Kafka into the lake, and react to failures.
+
+    Runs until interrupted; stopping at any moment, even by kill -9, loses and repeats nothing. Start
+    more workers to share the partitions.
+    """
+    settings = settings_for(home, bootstrap_servers)
+    for warning in topics.verify(settings.kafka, settings.join).warnings:
+        say(f"[yellow]warning:[/] {warning}")
+    lake = open_lake(settings, create=True)
+    identity = Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
+    if not drain:
+        roles = frozenset({only.value} if only else {role.value for role in Role})
+        raise typer.Exit(run_app(settings, lake, identity, roles))
+    if only is Role.reactions:
+        raise TerminalError("only the join can be drained", hint="Leave out --only, or use --only join.")
+    join_worker = JoinWorker(settings, lake, identity)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: join_worker.stop())
+    logging.getLogger("tailrace").setLevel(logging.WARNING)
+    with LiveLine(join_worker.stats, quiet=as_json):
+        stats = join_worker.run(drain=True)
+    if as_json:
+        print_json(
+            {
+                "consumed": stats.consumed,
+                "interactions": stats.interactions,
+                "dead_letters": stats.dead_letters,
+                "duplicates": stats.duplicates,
+                "checkpoints": stats.checkpoints,
+            }
+        )
+    else:
+        say(
+            f"{stats.consumed:,} events read, {stats.interactions:,} interactions joined, "
+            f"{stats.dead_letters:,} dead letters"
+        )

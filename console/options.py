@@ -1,0 +1,60 @@
+"""Options that several commands share, and how they become settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from contracts.errors import SettingsError
+from contracts.settings import Settings, load_settings
+from sinks.lake import Lake
+
+Home = Annotated[
+    Path | None,
+    typer.Option(
+        "--home",
+        metavar="DIR",
+        help="Folder of the lake, the drops and the report (default: ./tailrace-home).",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON value instead of text.")]
+Bootstrap = Annotated[
+    str | None,
+    typer.Option(
+        "--bootstrap-servers",
+        metavar="HOST:PORT",
+        help="Kafka to talk to (default: kafka.bootstrap_servers of the settings).",
+        show_default=False,
+    ),
+]
+
+
+def settings_for(home: Path | None = None, bootstrap: str | None = None, **sections: Any) -> Settings:
+    """Settings from environment and file, with what the command line says on top.
+
+    `sections` maps a section's name to the fields to change, e.g. ``join={"idle_seconds": 1}``.
+    """
+    settings = load_settings({"home": home} if home is not None else None)
+    if bootstrap is not None:
+        sections = {**sections, "kafka": {"bootstrap_servers": bootstrap, **sections.get("kafka", {})}}
+    changed = {name: getattr(settings, name).model_copy(update=fields) for name, fields in sections.items()}
+    return settings.model_copy(update=changed)
+
+
+def open_lake(settings: Settings, *, create: bool = False) -> Lake:
+    """The lake of the settings. Raises `TerminalError` when it does not exist and is not to be made."""
+    lake = Lake(settings.lake_root, storage_options=settings.lake.storage_options)
+    if create:
+        lake.create()
+        return lake
+    return lake.require()
+
+
+def require_file(path: Path) -> Path:
+    """Refuse a path that is not a readable file, in words."""
+    if not path.is_file():
+        raise SettingsError(f"{path} is not a file", hint="Check the path.")
+    return path

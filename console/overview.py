@@ -1,0 +1,56 @@
+"""The status of a deployment, read from its lake (and its broker, when that answers)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from console.live import watermark_text
+from contracts.errors import BrokerUnavailable
+from contracts.settings import Settings
+from sinks.accounting import Accounting, account
+from sinks.lake import Lake
+from streams.lag import lag
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where the pipeline stands. `lag` is None when the broker does not answer."""
+
+    events: Accounting
+    interactions: int
+    failures: int
+    watermark: str | None
+    lag: int | None
+    drops: int
+
+    def as_dict(self) -> dict[str, Any]:
+        """For `--json` and the web view."""
+        return {
+            "events": self.events.as_dict(),
+            "interactions": self.interactions,
+            "failures": self.failures,
+            "watermark": self.watermark,
+            "lag": self.lag,
+            "drops": self.drops,
+        }
+
+
+def read_status(settings: Settings, lake: Lake) -> Status:
+    """Read everything `tailrace status` shows."""
+    try:
+        behind: int | None = lag(settings.kafka, lake)
+    except BrokerUnavailable:
+        behind = None
+    watermarks = lake.watermarks()
+    current = lake.interactions().select("failure_score").collect()["failure_score"]
+    return Status(
+        events=account(lake, horizon_us=settings.join.horizon_us),
+        interactions=current.len(),
+        failures=int((current >= settings.curation.failure_threshold).sum()),
+        watermark=watermark_text(min(watermarks.values())) if watermarks else None,
+        lag=behind,
+        drops=int(lake.scan("drops").select(pl.len()).collect().item()),
+    )

@@ -1,0 +1,110 @@
+"""Gather from the lake and its newest drop what the report shows."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from console.ranking import latent_auc
+from console.report.data import FunnelStep, ReportData, SamplePair
+from console.report.page import render
+from contracts.errors import LakeNotWritable
+from contracts.settings import Settings
+from sinks.accounting import account
+from sinks.drops.manifest import read_manifest
+from sinks.drops.publish import registry
+from sinks.lake import Lake
+
+REPORT_FILE: Final = "report.html"
+SAMPLE_PAIRS: Final = 6
+
+
+def collect(settings: Settings, lake: Lake, *, truth: Path | None = None) -> ReportData:
+    """Everything the report shows; `truth` is the simulator's truth file, when there is one."""
+    drops = registry(lake)
+    manifest: dict[str, Any] | None = None
+    pairs: list[SamplePair] = []
+    if drops.height:
+        newest = drops.row(0, named=True)
+        manifest = read_manifest(settings.drops_root / newest["path"])
+        pairs = sample_pairs(lake, newest["drop_id"], newest["judge_epoch"])
+    interactions = lake.interactions().collect()
+    as_of = manifest["as_of"] if manifest else interactions["evidence_until"].max()
+    letters = lake.scan("dead_letters").group_by("reason").len().sort("len", descending=True).collect()
+    return ReportData(
+        title="Tailrace",
+        generated_for=str(as_of or "an empty lake"),
+        interactions=interactions,
+        accounting=account(lake, horizon_us=settings.join.horizon_us).as_dict(),
+        funnel=[
+            FunnelStep(step["step"], step["in"], step["out"], step["refused"])
+            for step in (manifest or {}).get("funnel", [])
+        ],
+        pairs=pairs,
+        manifest=manifest,
+        ranking_auc=latent_auc(lake, truth) if truth else None,
+        dead_letter_reasons=dict(letters.iter_rows()),
+        failure_threshold=settings.curation.failure_threshold,
+    )
+
+
+def sample_pairs(lake: Lake, drop_id: str, epoch: str) -> list[SamplePair]:
+    """A few pairs of a drop: alternating between sources, one per feature first, highest scores first."""
+    examples = lake.scan("examples").filter(pl.col("drop_id") == drop_id, pl.col("kind") == "preference")
+    texts = lake.scan("preferences").filter(pl.col("drop_id") == drop_id)
+    verdicts = (
+        lake.scan("judgments")
+        .filter(pl.col("epoch") == epoch)
+        .select(rejected_request_id="request_id", verdict="verdict")
+        .unique("rejected_request_id", keep="last")
+    )
+    evidence = lake.interactions().select(rejected_request_id="request_id", contributions="contributions")
+    turn = pl.int_range(pl.len()).over("pair_source", "feature")
+    rows = (
+        examples.drop("date")
+        .join(texts.drop("date", "drop_id"), on="example_id")
+        .join(verdicts, on="rejected_request_id", how="left")
+        .join(evidence, on="rejected_request_id", how="left")
+        .sort("failure_score", "example_id", descending=[True, False])
+        .with_columns(_turn=turn)
+        .sort("_turn", "pair_source", "feature", "example_id")
+        .head(SAMPLE_PAIRS)
+        .collect()
+    )
+    return [_sample(row) for row in rows.iter_rows(named=True)]
+
+
+def _sample(row: dict[str, Any]) -> SamplePair:
+    def turns(column: str) -> list[dict[str, str]]:
+        return msgspec.json.decode(row[column], type=list[dict[str, str]])
+
+    return SamplePair(
+        prompt=turns("prompt"),
+        chosen=turns("chosen")[0]["content"],
+        rejected=turns("rejected")[0]["content"],
+        pair_source=row["pair_source"],
+        feature=row["feature"],
+        failure_score=row["failure_score"],
+        contributions=[(c["signal"], c["contribution"]) for c in row["contributions"] or ()],
+        request_ids=row["request_ids"],
+        verdict=row["verdict"],
+    )
+
+
+def write_report(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Path:
+    """Write `report.html` into the home directory; returns its path."""
+    path = settings.home / REPORT_FILE
+    page = render(collect(settings, lake, truth=truth))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        temporary.write_text(page)
+        temporary.replace(path)
+    except OSError as error:
+        raise LakeNotWritable(
+            f"{path} cannot be written: {error.strerror}", hint="Choose another --home."
+        ) from None
+    return path

@@ -1,0 +1,89 @@
+"""The essentials of a drop's manifest, read leniently: the report must open for any drop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from console.report.text import count, label
+
+PAIR_KEYS: Final = ("preference_rows", "preference", "preferences", "pairs")
+UNPAIRED_KEYS: Final = ("unpaired_rows", "unpaired", "kto")
+FACTS: Final[tuple[tuple[str, str], ...]] = (
+    ("drop_id", "Drop"),
+    ("channel", "Channel"),
+    ("as_of", "Inputs as of"),
+    ("judge", "Judge"),
+    ("judge_epoch", "Judge epoch"),
+    ("score_version", "Score version"),
+    ("code_version", "Tailrace"),
+    ("config_hash", "Settings hash"),
+)
+
+
+@dataclass(frozen=True)
+class DropFile:
+    """One published file; size in bytes and rows where the manifest gives them."""
+
+    name: str
+    rows: str
+    size: str
+    sha256: str
+
+
+def _counts(manifest: Mapping[str, Any]) -> Mapping[str, Any]:
+    counts = manifest.get("counts")
+    return counts if isinstance(counts, Mapping) else manifest
+
+
+def _first(values: Mapping[str, Any], keys: Sequence[str]) -> int | None:
+    found = (values[key] for key in keys if isinstance(values.get(key), int))
+    return next(found, None)
+
+
+def rows_published(manifest: Mapping[str, Any] | None) -> tuple[int, int] | None:
+    """(preference pairs, unpaired rows) of the drop; None without a manifest that says so."""
+    if manifest is None:
+        return None
+    pairs, unpaired = (_first(_counts(manifest), keys) for keys in (PAIR_KEYS, UNPAIRED_KEYS))
+    return None if pairs is None and unpaired is None else (pairs or 0, unpaired or 0)
+
+
+def facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What identifies the drop, as (name, value)."""
+    shown = []
+    for key, name in FACTS:
+        value = manifest.get(key)
+        if isinstance(value, Mapping):
+            value = value.get("judge") or value.get("name") or value.get("kind")
+        if value not in (None, ""):
+            shown.append((name, label(value, 96)))
+    return shown
+
+
+def files(manifest: Mapping[str, Any]) -> list[DropFile]:
+    """The files of the drop, whether the manifest lists them or maps names to entries or hashes."""
+    listed = manifest.get("files")
+    entries: list[tuple[str, Any]] = []
+    if isinstance(listed, Mapping):
+        entries = [(str(name), entry) for name, entry in listed.items()]
+    elif isinstance(listed, Sequence) and not isinstance(listed, str):
+        entries = [(str(e.get("name") or e.get("path")), e) for e in listed if isinstance(e, Mapping)]
+    return [
+        _file(name, entry if isinstance(entry, Mapping) else {"sha256": entry}) for name, entry in entries
+    ]
+
+
+def _file(name: str, entry: Mapping[str, Any]) -> DropFile:
+    rows, size = _first(entry, ("rows",)), _first(entry, ("bytes", "size", "size_bytes"))
+    return DropFile(
+        name=label(name, 80),
+        rows="" if rows is None else count(rows),
+        size="" if size is None else _size(size),
+        sha256=label(entry.get("sha256") or "", 64),
+    )
+
+
+def _size(size: int) -> str:
+    return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"

@@ -1,0 +1,90 @@
+"""What every command shares: output for people and for machines, progress bars, errors."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+import msgspec
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+
+from contracts.errors import TailraceError, TransientError
+
+EXIT_FAILED: Final = 1
+"""Something is wrong and retrying will not help, or a check did not pass."""
+
+EXIT_UNAVAILABLE: Final = 3
+"""Something outside (broker, lake, judge) does not answer; the same command may work later."""
+
+out = Console()
+err = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON value on standard output, for machines."""
+    sys.stdout.write(msgspec.json.encode(value, enc_hook=str).decode() + "\n")
+    sys.stdout.flush()
+
+
+def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
+    """A readable table; numbers are aligned right. Cells are text, never markup."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for i, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        table.add_row(*(escape(_cell(value)) for value in row))
+    out.print(table)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.3f}"
+    return str(value)
+
+
+def say(message: str) -> None:
+    """A line for a person, on standard error so that standard output stays clean."""
+    err.print(message, highlight=False)
+
+
+def fail(error: TailraceError) -> int:
+    """Print an error and its hint; returns the exit code."""
+    err.print(f"[bold red]error:[/] {escape(str(error))}", highlight=False, soft_wrap=True)
+    if error.hint:
+        err.print(f"  [dim]→[/] {escape(error.hint)}", highlight=False, soft_wrap=True)
+    return EXIT_UNAVAILABLE if isinstance(error, TransientError) else EXIT_FAILED
+
+
+@contextmanager
+def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
+    """A progress display on standard error; nothing when quiet or not at a terminal."""
+    with Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=err,
+        disable=quiet or not err.is_terminal,
+        transient=True,
+    ) as progress:
+        yield progress
