@@ -190,6 +190,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
     ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Where settings come from, strongest first: arguments, environment, TOML file."""
         toml = TomlConfigSettingsSource(settings_cls, Path(TOML_FILE))
         return init_settings, env_settings, toml
 

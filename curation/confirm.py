@@ -41,9 +41,10 @@ def judge_items(rows: pl.DataFrame) -> list[JudgeItem]:
     ]
 
 
-def known_verdicts(lake: Lake, epoch: str) -> dict[str, Verdict]:
-    """Verdicts of one epoch in the `judgments` table by content hash."""
-    rows = lake.scan("judgments").filter(pl.col("epoch") == epoch).collect()
+def known_verdicts(lake: Lake, epoch: str, contents: Sequence[str]) -> dict[str, Verdict]:
+    """Verdicts of one epoch in the `judgments` table for some content hashes, by content hash."""
+    wanted = pl.col("content_hash").is_in(contents)
+    rows = lake.scan("judgments").filter(pl.col("epoch") == epoch, wanted).collect()
     return {
         row["content_hash"]: Verdict(
             verdict=row["verdict"],
@@ -74,7 +75,8 @@ def judge_all(
     """
     epoch = judge.epoch
     distinct = list({item.content_hash: item for item in items}.values())
-    cached, to_judge = split_cached(distinct, known_verdicts(lake, epoch.id), epoch=epoch.id)
+    known = known_verdicts(lake, epoch.id, [item.content_hash for item in distinct])
+    cached, to_judge = split_cached(distinct, known, epoch=epoch.id)
     judged = list(cached)
     for chunk in batched(to_judge, CHUNK):
         fresh = judge.judge(chunk)

@@ -33,8 +33,8 @@ def _either(flag: str) -> pl.Expr:
     return chosen.fill_null(value=False) | rejected.fill_null(value=False)
 
 
-def final_text(rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
-    """Refuse rows no trainer should see.
+def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
+    """Refuse rows no trainer should see; `name` is the step in the funnel.
 
     Reasons: `non_text_parts` (tool calls, images: they would be lost), `prompt_end` (the prompt does
     not end with the user), `several_turns` (an answer of more than one turn), `empty_side`,
@@ -55,7 +55,7 @@ def final_text(rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
         _blank_rejected=rows["rejected"].map_elements(_is_blank, return_dtype=pl.Boolean),
     )
     result = gate(
-        "final_text",
+        name,
         rows,
         [
             ("non_text_parts", pl.col("prompt").is_null() | side_missing),

@@ -27,7 +27,7 @@ from curation.judge.verdicts import Spend, total_spent
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from curation.selection import select
 from curation.settle import SettleReport, settle
-from curation.steps import Funnel, StepResult
+from curation.steps import Funnel
 from sinks.drops.manifest import read_manifest, stable_hash, verify
 from sinks.drops.publish import publish, published, stage
 from sinks.lake import Lake
@@ -98,16 +98,11 @@ def build(
     edits = candidates.load_edits(lake, inputs, as_of)
     accepted = pairs.with_turns(fit.filter(pairs.accepted_answer()))
     made = pl.concat([pairs.edit_pairs(failures, edits), pairs.regenerate_pairs(failures, accepted)])
-    made = funnel.record(_checked("pairs", made, settings))
+    made = funnel.record(gates.final_text("pairs", made, curation))
     paired = pl.concat([made["rejected_request_id"], made["chosen_request_id"]]).drop_nulls()
-    single = funnel.record(_checked("unpaired", pairs.unpaired_rows(confirmed, paired), settings))
+    single = funnel.record(gates.final_text("unpaired", pairs.unpaired_rows(confirmed, paired), curation))
     final = funnel.record(gates.deduplicate(pl.concat([made, single])))
     return Build(final, funnel, total_spent(judgments))
-
-
-def _checked(name: str, rows: pl.DataFrame, settings: Settings) -> StepResult:
-    result = gates.final_text(rows, settings.curation)
-    return StepResult(name, result.kept, result.refused, result.rows_in)
 
 
 def make_drop(

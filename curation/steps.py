@@ -110,4 +110,4 @@ def refusals(
         request_ids=pl.col("request_ids") if "request_ids" in columns else pl.concat_list("request_id"),
         detail=detail if detail is not None else pl.lit(""),
         date=pl.col("date"),
-    ).cast(dict(REFUSAL_SCHEMA))
+    ).cast(REFUSAL_SCHEMA)

@@ -18,7 +18,8 @@ FILTERED_REASONS: Final = ["content_filter", "safety", "blocklist", "prohibited_
 
 REFUSAL_PATTERN: Final = (
     r"(?i)^\W*(?:i['’]?m (?:really |very |so )?sorry\b.{0,40}\b(?:can['’]?t|cannot|unable|not able)"
-    r"|(?:sorry|unfortunately|apologies)?\W*(?:but )?(?:i|we) (?:can['’]?t|cannot|can not|am unable to|am not able to"
+    r"|(?:sorry|unfortunately|apologies)?\W*(?:but )?(?:i|we) "
+    r"(?:can['’]?t|cannot|can not|am unable to|am not able to"
     r"|won['’]?t|will not|must decline to|have to decline)\b[^.]{0,60}"
     r"\b(?:help|assist|comply|do that|provide|answer|fulfil|fulfill|share|discuss|with that)"
     r"|as an ai\b.{0,60}\b(?:can['’]?t|cannot|unable|not able))"

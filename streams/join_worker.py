@@ -134,7 +134,7 @@ class JoinWorker:
                 if messages:
                     self._decoder.feed(messages, now_us=now_us)
                     self.stats.consumed += len(messages)
-                self._note_ends({(m.topic, m.partition) for m in messages}, now_us)
+                self._note_ends({(m[0], m[1]) for m in messages}, now_us)
                 close = self._close.is_set() and not messages and self._everything_read(now_us)
                 due = time.monotonic() - last >= self._settings.join.checkpoint_seconds
                 if close or due or len(self._decoder) >= self._settings.join.checkpoint_events:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Final
 
 from confluent_kafka import KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin._listoffsets import OffsetSpec
 
 from contracts.errors import BrokerUnavailable
 from contracts.settings import KafkaSettings
@@ -24,11 +26,15 @@ def lag(kafka: KafkaSettings, lake: Lake) -> int:
     base offset of the last batch as its end.
     """
     kinds = {topic: kind for kind, (topic, _) in input_topics(kafka).items()}
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, **kafka.security})
+    admin = AdminClient(
+        {"bootstrap.servers": kafka.bootstrap_servers, **kafka.security},
+        logger=logging.getLogger("tailrace.kafka"),
+    )
     try:
         metadata = admin.list_topics(timeout=_TIMEOUT_S).topics
         places = [TopicPartition(topic, p) for topic in kinds for p in metadata[topic].partitions]
-        ends = admin.list_offsets({place: OffsetSpec.latest() for place in places})
+        latest = OffsetSpec.latest()  # type: ignore[no-untyped-call]
+        ends = admin.list_offsets(dict.fromkeys(places, latest))
         high = {(p.topic, p.partition): ends[p].result(timeout=_TIMEOUT_S).offset for p in places}
     except (KafkaException, KeyError, TimeoutError) as error:
         raise BrokerUnavailable(

@@ -7,6 +7,7 @@ is stored already" would silently skip new events.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable
 from typing import Final
 
@@ -26,7 +27,10 @@ def topic_origins(kafka: KafkaSettings, topics: Iterable[str]) -> dict[str, str]
     Raises `BrokerUnavailable` when the broker does not answer.
     """
     names = list(topics)
-    admin = AdminClient({"bootstrap.servers": kafka.bootstrap_servers, **kafka.security})
+    admin = AdminClient(
+        {"bootstrap.servers": kafka.bootstrap_servers, **kafka.security},
+        logger=logging.getLogger("tailrace.kafka"),
+    )
     try:
         described = admin.describe_topics(TopicCollection(names), request_timeout=_TIMEOUT_S)
         ids = {name: str(future.result(timeout=_TIMEOUT_S).topic_id) for name, future in described.items()}

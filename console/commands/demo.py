@@ -48,7 +48,7 @@ def demo(
         list[Path] | None,
         typer.Option(help="Run on recorded events instead of the simulator; may be given several times."),
     ] = None,
-    format: Annotated[Format, typer.Option(help="What the recorded files hold.")] = Format.tailrace,
+    format: Annotated[Format, typer.Option(help="What the recorded files hold.")] = Format.TAILRACE,
     home: Home = None,
     as_json: Json = False,
 ) -> None:

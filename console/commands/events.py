@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -22,17 +22,17 @@ from streams.simulator import simulate as run_simulation
 class Format(StrEnum):
     """What a file holds."""
 
-    tailrace = "tailrace"
-    hh_rlhf = "hh-rlhf"
-    oasst = "oasst"
+    TAILRACE = "tailrace"
+    HH_RLHF = "hh-rlhf"
+    OASST = "oasst"
 
 
 class Phase(StrEnum):
     """Which simulated events to send."""
 
-    all = "all"
-    live = "live"
-    late = "late"
+    ALL = "all"
+    LIVE = "live"
+    LATE = "late"
 
 
 def simulate(
@@ -44,7 +44,7 @@ def simulate(
     days: Annotated[float, typer.Option(min=0.01, help="Days the sessions are spread over.")] = 7.0,
     phase: Annotated[
         Phase, typer.Option(help="live: as they happen; late: outcomes that come days later.")
-    ] = Phase.all,
+    ] = Phase.ALL,
     out: Annotated[
         Path | None, typer.Option(help="Write a recording for `tailrace replay` instead of sending.")
     ] = None,
@@ -60,12 +60,10 @@ def simulate(
     Several features and behaviour versions (one of them a regression), users with habits, delayed
     outcomes, disorder, duplicates, malformed events, PII in text, consent changes. Deterministic.
     """
-    from datetime import UTC
-
     simulation = run_simulation(
         SimulationConfig(sessions=sessions, seed=seed, start=start.replace(tzinfo=UTC), days=days)
     )
-    wanted = (e for e in simulation.events if phase is Phase.all or e.late == (phase is Phase.late))
+    wanted = (e for e in simulation.events if phase is Phase.ALL or e.late == (phase is Phase.LATE))
     if out is not None:
         sent = write_recording(out, map(raw, wanted))
     else:
@@ -93,7 +91,7 @@ def replay(
     format: Annotated[
         Format,
         typer.Option(help="tailrace: recorded events; hh-rlhf, oasst: human dialogues told as events."),
-    ] = Format.tailrace,
+    ] = Format.TAILRACE,
     topic: Annotated[
         str | None, typer.Option(help="Topic of bare events (default: told by their fields).")
     ] = None,
@@ -122,6 +120,6 @@ def read(
     file: Path, format: Format, topic: str | None = None, limit: int | None = None
 ) -> Iterable[RawEvent]:
     """Events of a file in any format."""
-    if format is Format.tailrace:
+    if format is Format.TAILRACE:
         return read_recording(file, topic=topic)
-    return ADAPTERS[format.name](file, AdapterOptions(limit=limit))
+    return ADAPTERS[format.value.replace("-", "_")](file, AdapterOptions(limit=limit))

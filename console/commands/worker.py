@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-run_app = None
+from streams.reactions.app import run as run_app
 
 from console.live import LiveLine
 from console.options import Bootstrap, Home, Json, open_lake, settings_for
@@ -23,8 +23,8 @@ from streams.pseudonym_key import load_key
 class Role(StrEnum):
     """What a worker does."""
 
-    join = "join"
-    reactions = "reactions"
+    JOIN = "join"
+    REACTIONS = "reactions"
 
 
 def worker(
@@ -55,7 +55,7 @@ def worker(
     if not drain:
         roles = frozenset({only.value} if only else {role.value for role in Role})
         raise typer.Exit(run_app(settings, lake, identity, roles))
-    if only is Role.reactions:
+    if only is Role.REACTIONS:
         raise TerminalError("only the join can be drained", hint="Leave out --only, or use --only join.")
     join_worker = JoinWorker(settings, lake, identity)
     for number in (signal.SIGINT, signal.SIGTERM):

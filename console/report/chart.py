@@ -63,12 +63,16 @@ class Figure:
 
 
 def draw(spec: Spec) -> Markup:
-    """Render a Vega-Lite spec to an `<svg>` element that is safe to inline.
+    """Render a Vega-Lite spec to an `<svg>` element that is safe to inline."""
+    full = {"padding": {"left": 6, "right": 10, "top": 4, "bottom": 4}, **spec}
+    return inert(vl_convert.vegalite_to_svg(full, config=CONFIG, allowed_base_urls=[]))
+
+
+def inert(svg: str) -> Markup:
+    """Let an SVG into the page, less what a page does not need.
 
     Vega escapes text; on top of it, any element or attribute that could run or load something is refused.
     """
-    full = {"padding": {"left": 6, "right": 10, "top": 4, "bottom": 4}, **spec}
-    svg = vl_convert.vegalite_to_svg(full, config=CONFIG, allowed_base_urls=[])
     for tag, attributes in _TAG.findall(svg):
         if tag not in ALLOWED_TAGS or _ACTIVE.search(attributes):
             raise ValueError(f"the chart renderer produced <{tag}>, which a report may not contain")

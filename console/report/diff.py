@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
@@ -11,9 +12,17 @@ MAX_CHARS: Final = 4_000
 """Longest text shown; a report is a sample, the drop holds the whole."""
 
 MIN_SIMILARITY: Final = 0.3
-"""Share of common words below which marking differences would mark everything."""
+"""Share of common words and signs below which marking differences would mark everything."""
 
-_TOKEN = re.compile(r"\s+|\w+|[^\w\s]")
+MAX_WORK: Final = 200_000
+"""Pairs of equal words above which (repetitive) texts are compared sentence by sentence instead."""
+
+# A word or a sign takes the blanks after it along; a line break with its indentation stands alone,
+# because in code it matters. Scripts written without blanks go sign by sign.
+_WORD = re.compile(
+    r"\n\s*|(?:[\u3040-\u30ff\u3400-\u9fff]|[^\W\u3040-\u30ff\u3400-\u9fff]+|[^\w\s])[^\S\n]*|[^\S\n]+"
+)
+_SENTENCE = re.compile(r"[^.!?\n]*(?:[.!?\n]+\s*|$)")
 
 
 @dataclass(frozen=True)
@@ -42,9 +51,9 @@ def cut(text: str, limit: int = MAX_CHARS) -> str:
 def compare(rejected: str, chosen: str) -> Diff:
     """Compare word by word (Ratcliff and Obershelp's matching blocks, as `difflib` does it)."""
     rejected, chosen = cut(rejected), cut(chosen)
-    left, right = _TOKEN.findall(rejected), _TOKEN.findall(chosen)
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
-    if matcher.real_quick_ratio() < MIN_SIMILARITY or _word_ratio(matcher, left, right) < MIN_SIMILARITY:
+    left, right = _tokens(rejected, chosen)
+    matcher = SequenceMatcher(None, [_key(t) for t in left], [_key(t) for t in right], autojunk=False)
+    if (left or right) and matcher.ratio() < MIN_SIMILARITY:
         return Diff([Piece(rejected, False)], [Piece(chosen, False)], marked=False)
     before: list[Piece] = []
     after: list[Piece] = []
@@ -54,26 +63,24 @@ def compare(rejected: str, chosen: str) -> Diff:
     return Diff(before, after, marked=True)
 
 
-def _word_ratio(matcher: SequenceMatcher[str], left: list[str], right: list[str]) -> float:
-    """Similarity over words alone: spaces match everywhere and would flatter it."""
-    common = sum(
-        1
-        for block in matcher.get_matching_blocks()
-        for t in left[block.a : block.a + block.size]
-        if t.strip()
-    )
-    total = sum(1 for t in (*left, *right) if t.strip())
-    return 2 * common / total if total else 1.0
+def _tokens(rejected: str, chosen: str) -> tuple[list[str], list[str]]:
+    left, right = _WORD.findall(rejected), _WORD.findall(chosen)
+    times = Counter(right)
+    if sum(times[token] for token in left) > MAX_WORK:
+        return _SENTENCE.findall(rejected), _SENTENCE.findall(chosen)
+    return left, right
+
+
+def _key(token: str) -> str:
+    """What must be equal: the word without its blanks, a line break with its indentation."""
+    return token if token.startswith("\n") else token.strip(" ") or token
 
 
 def _add(pieces: list[Piece], text: str, changed: bool) -> None:
-    """Append, joining neighbours: a lone space between two changes belongs to the change."""
-    if not text:
-        return
-    if pieces and changed and len(pieces) > 1 and not pieces[-1].changed and not pieces[-1].text.strip():
-        space = pieces.pop().text
-        pieces[-1] = Piece(pieces[-1].text + space + text, True)
-    elif pieces and pieces[-1].changed == changed:
-        pieces[-1] = Piece(pieces[-1].text + text, changed)
-    else:
-        pieces.append(Piece(text, changed))
+    """Append a stretch; blanks at the end of a change are not part of it."""
+    kept = text.rstrip(" ") if changed and text.strip() else text
+    for part, mark in ((kept, changed), (text[len(kept) :], False)):
+        if part and pieces and pieces[-1].changed == mark:
+            pieces[-1] = Piece(pieces[-1].text + part, mark)
+        elif part:
+            pieces.append(Piece(part, mark))

@@ -22,9 +22,9 @@ EVENT_WORDS: Final[dict[str, str]] = {
 }
 MAX_REASONS: Final = 6
 NAME_SIZE: Final = 13
-NOTE_SIZE: Final = 11
+NOTE_SIZE: Final = 12
 BAR: Final = 16
-LINE: Final = 15
+LINE: Final = 16
 
 
 @dataclass(frozen=True)
@@ -100,7 +100,7 @@ def chart(drawn: Sequence[Bar]) -> Figure | None:
     if not drawn:
         return None
     summary = "; ".join(f"{bar.name}: {bar.value}" for bar in drawn)
-    return figure(lambda width: _spec(drawn, width), 1040, 340, f"Funnel. {summary}.")
+    return figure(lambda width: _spec(drawn, width), 920, 340, f"Funnel. {summary}.")
 
 
 def _spec(drawn: Sequence[Bar], width: int) -> Spec:

@@ -62,7 +62,7 @@ def tiles(data: ReportData, rate: Rate, worst: VersionRate | None) -> list[Tile]
 def _failure_rate(rate: Rate) -> Tile:
     if not rate.rows:
         return Tile("Failure rate", "–", "no user requests")
-    note = f"95% interval {interval(rate.low, rate.high)}"
+    note = f"{interval(rate.low, rate.high)} (95% interval)"
     return Tile("Failure rate", percent(rate.share), note)
 
 

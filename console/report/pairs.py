@@ -111,7 +111,7 @@ def _spec(bars: list[dict[str, Any]]) -> Spec:
     return {
         "width": 200,
         "height": {"step": 21},
-        "padding": {"left": 0, "right": 4, "top": 2, "bottom": 2},
+        "padding": {"left": 10, "right": 4, "top": 2, "bottom": 2},
         "data": inline(rows),
         "layer": [
             {

@@ -2,7 +2,8 @@
 
 Odd rows (by line, from 1) tell a regeneration: the rejected reply, a `regenerate`, the chosen reply to
 the same prompt, an `accept`. Even rows tell a correction: the rejected reply, then an `edit` that
-carries the chosen text. A few chosen replies are two assistant turns; the edit joins them by a newline.
+carries the chosen text. A few chosen replies are two assistant turns, which one edited text cannot be
+without inventing what stands between them: those edits are told without their text.
 """
 
 from __future__ import annotations
@@ -36,5 +37,5 @@ def events(path: Path, options: AdapterOptions) -> Iterator[RawEvent]:
             second = session.request(prompt, chosen, name="chosen")
             session.signal(second, "accept")
         else:
-            session.signal(first, "edit", text="\n".join(message_text(turn) for turn in chosen))
+            session.signal(first, "edit", text=message_text(chosen[0]) if len(chosen) == 1 else None)
         yield from clock.finish(session)

@@ -1,0 +1,47 @@
+# make demo   the whole loop on this machine: leaves a lake, a drop and a report in ./tailrace-home
+# make test   everything: format, lint, types, architecture, tests
+# make setup  only the virtual environment (.venv/bin/tailrace)
+
+SHELL := /bin/sh
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+CODE := contracts joiners sinks curation streams console infra benchmarks tests
+
+.PHONY: setup demo test lint test-python browser bench clean
+
+setup: $(READY)
+
+$(READY): pyproject.toml
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed (make PYTHON=/path/to/python3.11)"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || sh infra/debian.sh $$($(PYTHON) -c 'import sys; print("python%d.%d-venv" % sys.version_info[:2])')
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) …"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --editable ".[local,dev]"
+	@touch $(READY)
+
+demo: $(READY)
+	@$(BIN)/tailrace demo
+
+test: lint test-python
+
+lint: $(READY)
+	$(BIN)/ruff format --check $(CODE)
+	$(BIN)/ruff check $(CODE)
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-python: $(READY) browser
+	$(BIN)/python -m pytest -m "not slow"
+
+# The report is looked at in a real browser; without one those tests are skipped, and say so.
+browser:
+	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || sh infra/debian.sh chromium || true
+
+bench: $(READY)
+	$(BIN)/python -m benchmarks.join
+
+clean:
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -1,0 +1,1 @@
+"""Side-by-side measurements. Ratios within one run are what counts; absolute times are noise."""
