@@ -101,7 +101,7 @@ def write_report(settings: Settings, lake: Lake, *, truth: Path | None = None) -
     page = render(collect(settings, lake, truth=truth))
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        temporary.write_text(page)
+        temporary.write_text(page, encoding="utf-8")
         temporary.replace(path)
     except OSError as error:
         raise LakeNotWritable(

@@ -1,0 +1,193 @@
+"""The parts of the report: intervals, bins, classes of evidence, diffs, manifests, the SVG guard."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import Any
+
+import polars as pl
+import pytest
+
+from console.report import chart, diff, drop, evidence, rates, scores, stats, text, timeline
+from console.report.pairs import _bars
+from tests.console.report_samples import START, interactions, pair
+
+
+@pytest.mark.parametrize(
+    ("failures", "rows", "low", "high"),
+    [(0, 10, 0.0, 0.2775), (1, 10, 0.0179, 0.4042), (81, 263, 0.2553, 0.3662), (10, 10, 0.7225, 1.0)],
+)
+def test_wilson_agrees_with_published_values(failures: int, rows: int, low: float, high: float) -> None:
+    """The case 81 of 263 is Newcombe's (Statistics in Medicine 17, 1998, table I)."""
+    assert stats.wilson(failures, rows) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_wilson_without_rows_knows_nothing() -> None:
+    assert stats.wilson(0, 0) == (0.0, 1.0)
+
+
+def test_the_regression_is_the_worst_version() -> None:
+    worst = stats.worst_version(stats.prepare(interactions(4_000), 0.5))
+    assert worst is not None
+    assert (worst.feature, worst.version) == ("support_reply", "atlas-2026-03 / v8")
+    assert worst.stands_out
+
+
+def test_a_version_with_few_requests_is_never_named() -> None:
+    rows = stats.prepare(interactions(15, features=("a",)), 0.0)
+    assert stats.worst_version(rows) is None
+
+
+def test_only_user_traffic_is_counted() -> None:
+    rows = interactions(500)
+    assert stats.prepare(rows, 0.5).height == rows.filter(pl.col("actor") == "user").height < 500
+
+
+@pytest.mark.parametrize(
+    ("days", "rows_a_day", "name"),
+    [
+        (0.1, 50_000, "15 min"),
+        (1, 2_400, "hour"),
+        (7, 400, "6 h"),
+        (7, 100, "12 h"),
+        (40, 100, "day"),
+        (7, 5, "day"),
+    ],
+)
+def test_bins_follow_span_and_traffic(days: float, rows_a_day: int, name: str) -> None:
+    n = int(days * rows_a_day)
+    at = pl.Series([START + timedelta(days=days * i / n) for i in range(n)])
+    rows = pl.DataFrame({"occurred_at": at, "feature": ["a"] * n, "version": ["v"] * n})
+    assert timeline.choose(rows).name == name
+
+
+def test_bins_hold_every_request() -> None:
+    rows = stats.prepare(interactions(2_000), 0.5)
+    table = timeline.cells(rows, timeline.STEPS[2])
+    assert (table["n"].sum(), table["f"].sum()) == (rows.height, rows["failed"].sum())
+
+
+def test_a_gap_in_time_breaks_the_line() -> None:
+    bins = [START, START + timedelta(hours=6), START + timedelta(hours=30)]
+    own = pl.DataFrame({"version": ["a"] * 3, "bin": bins, "f": [1, 2, 3], "n": [10, 10, 10]})
+    step = next(s for s in timeline.STEPS if s.name == "6 h")
+    points = rates._points(own, {"a": "s0"}, rates._Frame(step, 1.0, 0.1, (0, 1)))
+    assert [(p["run"], p["alone"]) for p in points] == [("s0.0", False), ("s0.0", False), ("s0.1", True)]
+
+
+def test_many_versions_are_pooled_and_none_is_lost() -> None:
+    rows = stats.prepare(interactions(2_000, features=("a",)), 0.5)
+    rows = rows.with_columns(version=pl.format("v{}", pl.int_range(pl.len()) % 11))
+    panel = rates.view(rows, None).panels[0]
+    assert len(panel.lines) == rates.MAX_VERSIONS
+    assert panel.lines[-1].version == rates.OTHERS
+    assert sum(int(line.rows.replace(",", "")) for line in panel.lines) == rows.height
+
+
+def test_every_interaction_has_one_strongest_evidence() -> None:
+    rows = interactions(2_000).with_columns(cls=evidence.strongest())
+    assert set(rows["cls"]) <= set(evidence.CLASSES)
+    nothing = rows.filter(pl.col("cls") == evidence.NOTHING)
+    assert nothing.height > 0
+    assert nothing["outcome_success"].null_count() == nothing.height
+
+
+def test_mean_contributions_are_over_all_failures() -> None:
+    rows = stats.prepare(interactions(2_000), 0.5)
+    failures = rows.filter("failed")
+    edits = sum(c["contribution"] for row in failures["contributions"] for c in row if c["signal"] == "edit")
+    table = {signal: mean for signal, mean, _ in scores.mean_contributions(rows)}
+    assert table["edit"] == pytest.approx(edits / failures.height)
+
+
+def test_diff_marks_words_and_loses_no_text() -> None:
+    before, after = "Ship it on Monday, please.", "Ship it on Tuesday morning, please."
+    result = diff.compare(before, after)
+    assert "".join(p.text for p in result.rejected) == before
+    assert "".join(p.text for p in result.chosen) == after
+    assert [p.text for p in result.rejected if p.changed] == ["Monday"]
+    assert [p.text for p in result.chosen if p.changed] == ["Tuesday morning"]
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "gone", "new"),
+    [
+        ("def f():\n    return 1\n", "def f():\n        return 1\n", ["\n    "], ["\n        "]),
+        ("请在星期一发货。", "请在星期二发货。", ["一"], ["二"]),
+        ("a  b c", "a b c", [], []),
+        ("a b c d", "a b c d e", [], ["e"]),
+    ],
+)
+def test_diff_follows_the_kind_of_text(before: str, after: str, gone: list[str], new: list[str]) -> None:
+    result = diff.compare(before, after)
+    assert [p.text for p in result.rejected if p.changed] == gone
+    assert [p.text for p in result.chosen if p.changed] == new
+    assert "".join(p.text for p in result.chosen) == after
+
+
+def test_repetitive_texts_are_compared_without_delay() -> None:
+    started = time.perf_counter()
+    result = diff.compare("a b " * 1_000 + "end.", "a b " * 1_000 + "other end.")
+    assert time.perf_counter() - started < 1
+    assert "".join(p.text for p in result.chosen).startswith("a b a b")
+
+
+def test_unrelated_texts_are_not_marked() -> None:
+    result = diff.compare("alpha beta gamma delta", "one two three four")
+    assert not result.marked
+    assert diff.compare("", "").marked
+
+
+def test_long_texts_are_cut_and_say_so() -> None:
+    assert diff.cut("x" * 5_000).endswith("… (1,000 more characters)")
+
+
+def test_waterfall_adds_up_to_the_score() -> None:
+    many = [(f"s{i}", 0.1 * i - 0.5) for i in range(14)]
+    bars = _bars(pair(contributions=many, failure_score=0.8))
+    steps = [b["to"] - b["from"] for b in bars[:-1]]
+    assert sum(steps) == pytest.approx(bars[-1]["to"])
+    assert bars[-1]["text"].endswith("0.80")
+    assert _bars(pair(failure_score=1.0, contributions=[]))[-1]["to"] > 10
+
+
+@pytest.mark.parametrize(
+    "files",
+    [
+        [{"name": "a.parquet", "rows": 3, "bytes": 2_000, "sha256": "ff"}],
+        {"a.parquet": {"rows": 3, "bytes": 2_000, "sha256": "ff"}},
+    ],
+)
+def test_manifest_files_in_either_shape(files: Any) -> None:
+    assert drop.files({"files": files}) == [drop.DropFile("a.parquet", "3", "2.0 kB", "ff")]
+
+
+def test_counts_come_from_the_manifest_or_not_at_all() -> None:
+    assert drop.rows_published({"counts": {"preference": 4, "unpaired": 2}}) == (4, 2)
+    assert drop.rows_published({"preference_rows": 4}) == (4, 0)
+    assert drop.rows_published({"drop_id": "x"}) is None
+    assert drop.rows_published(None) is None
+
+
+@pytest.mark.parametrize(
+    "svg",
+    [
+        "<svg><script>1</script></svg>",
+        "<svg><foreignObject></foreignObject></svg>",
+        '<svg><image width="1"/></svg>',
+        '<svg><g onclick="x()"></g></svg>',
+        '<svg><path xlink:href="x"/></svg>',
+        '<svg><text style="fill:url(x)">a</text></svg>',
+    ],
+)
+def test_the_guard_refuses_links_and_active_content(svg: str) -> None:
+    with pytest.raises(ValueError, match="may not contain"):
+        chart.inert(svg)
+    assert chart.inert("<svg><text>onclick=1 &lt;script&gt;</text></svg>")
+
+
+def test_percent_never_rounds_something_to_nothing() -> None:
+    assert text.percent(0.0) == "0.0%"
+    assert text.percent(0.00001) == "<0.1%"
+    assert text.percent(0.149) == "14.9%"

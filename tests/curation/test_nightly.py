@@ -1,0 +1,324 @@
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from contracts.errors import TerminalError
+from contracts.settings import CurationSettings, Settings
+from curation.judge.base import make_judge
+from curation.nightly import DropResult, make_drop
+from sinks.drops.manifest import read_manifest, verify
+from sinks.drops.publish import registry
+from sinks.lake import Lake
+from tests.curation.dialogues import RIGHT, WRONG, asked, did, edited, regenerated, turned_out
+from tests.factories import START, consent_event, request_event
+from tests.lakes import ingest, new_lake
+
+NOW_US = 1_900_000_000_000_000
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return new_lake(tmp_path / "lake")
+
+
+def drop(lake: Lake, tmp_path: Path, *, as_of: datetime | None = None, **curation: Any) -> DropResult:
+    settings = Settings(home=tmp_path, curation=CurationSettings(**{"control_share": 0.0} | curation))
+    judge = make_judge(settings.judge, curation=settings.curation)
+    return make_drop(lake, settings.drops_root, settings, judge, now_us=NOW_US, as_of=as_of)
+
+
+def pairs(result: DropResult) -> list[dict[str, Any]]:
+    return pl.read_parquet(result.folder / "preference.parquet").to_dicts()
+
+
+def refusals(lake: Lake, result: DropResult) -> dict[str, str]:
+    rows = lake.scan("quarantine").filter(pl.col("drop_id") == result.drop_id).collect()
+    return {row["request_ids"][0]: row["reason"] for row in rows.iter_rows(named=True)}
+
+
+def test_an_edit_and_a_regeneration_become_pairs_text_for_text(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + regenerated("b"))
+    result = drop(lake, tmp_path)
+    assert sorted(pairs(result), key=lambda row: row["prompt"][0]["content"]) == [
+        {
+            "prompt": [{"role": "user", "content": f"What is the capital of Australia? ({name})"}],
+            "chosen": [{"role": "assistant", "content": RIGHT}],
+            "rejected": [{"role": "assistant", "content": WRONG}],
+        }
+        for name in ("a", "b")
+    ]
+    assert verify(result.folder) == []
+
+
+def test_the_whole_conversation_is_the_prompt(lake: Lake, tmp_path: Path) -> None:
+    turns = [("system", "Be brief."), ("user", "Hi"), ("assistant", "Hello!"), ("user", "Capital?")]
+    messages = [{"role": r, "parts": [{"type": "text", "content": c}]} for r, c in turns]
+    events = edited("a", input_messages=messages)
+    del events[0][1]["prompt"]
+    ingest(lake, events)
+    (pair,) = pairs(drop(lake, tmp_path))
+    assert pair["prompt"] == [{"role": r, "content": c} for r, c in turns]
+
+
+def test_each_regenerated_answer_loses_to_the_accepted_one(lake: Lake, tmp_path: Path) -> None:
+    events = asked("a", response="first try, wrong") + did("a", "regenerate", seconds=5)
+    events += asked("a", response="second try, wrong too", seconds=10, request_id="request-a-2")
+    events += did("a", "regenerate", seconds=15, request="request-a-2")
+    events += asked("a", response=RIGHT, seconds=20, request_id="request-a-3")
+    events += did("a", "accept", seconds=25, request="request-a-3")
+    ingest(lake, events)
+    found = pairs(drop(lake, tmp_path))
+    assert {row["rejected"][0]["content"] for row in found} == {"first try, wrong", "second try, wrong too"}
+    assert {row["chosen"][0]["content"] for row in found} == {RIGHT}
+
+
+def test_every_pair_leads_back_to_rows_of_the_lake(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + regenerated("b"))
+    result = drop(lake, tmp_path)
+    provenance = pl.read_parquet(result.folder / "provenance.parquet")
+    requests = set(lake.requests().collect()["request_id"])
+    events = set(lake.signals().collect()["event_id"])
+    assert provenance.height == result.preference_rows + result.unpaired_rows > 0
+    assert set(provenance["request_ids"].explode()) <= requests
+    assert set(provenance["evidence_ids"].explode()) <= events
+    examples = lake.scan("examples").collect()
+    assert set(examples["example_id"]) == set(provenance["example_id"])
+    assert set(examples["judge_epoch"]) == {read_manifest(result.folder)["judge"]["epoch"]}
+
+
+@pytest.mark.parametrize(
+    ("reason", "fields"),
+    [
+        ("consent_denied", {"consent": {"scopes": ["analytics"]}}),
+        ("consent_unknown", {"consent": None}),
+        ("actor", {"actor": "internal"}),
+        ("actor", {"actor": "synthetic"}),
+    ],
+)
+def test_what_may_not_be_learned_from_is_refused_with_the_reason(
+    lake: Lake, tmp_path: Path, reason: str, fields: dict[str, Any]
+) -> None:
+    events = edited("bad", **fields) + edited("good")
+    if fields.get("consent", "") is None:
+        del events[0][1]["consent"]
+    ingest(lake, events)
+    result = drop(lake, tmp_path)
+    assert result.preference_rows == 1
+    assert refusals(lake, result) == {"request-bad": reason}
+
+
+def test_consent_revoked_after_the_request_refuses_the_row(lake: Lake, tmp_path: Path) -> None:
+    revoked = consent_event("c1", seconds=3600, user_id="user-a", granted=False)
+    ingest(lake, [*edited("a"), ("consent", revoked)])
+    result = drop(lake, tmp_path)
+    assert result.preference_rows == 0
+    assert refusals(lake, result) == {"request-a": "consent_revoked"}
+
+
+def test_consent_events_stand_in_for_what_the_request_did_not_say(lake: Lake, tmp_path: Path) -> None:
+    events = edited("a") + edited("late")
+    for _, event in events:
+        event.pop("consent", None)
+    granted = consent_event("c1", seconds=-60, user_id="user-a")
+    after = consent_event("c2", seconds=60, user_id="user-late")
+    ingest(lake, [*events, ("consent", granted), ("consent", after)])
+    result = drop(lake, tmp_path)
+    assert result.preference_rows == 1
+    assert refusals(lake, result) == {"request-late": "consent_unknown"}
+
+
+def test_held_out_users_never_enter_a_drop(lake: Lake, tmp_path: Path) -> None:
+    events = [pair for n in range(60) for pair in edited(f"u{n}", text=f"{RIGHT} {n}")]
+    ingest(lake, events, held_out_share=0.3)
+    held = set(lake.requests().filter(pl.col("split") == "held_out").collect()["request_id"])
+    result = drop(lake, tmp_path)
+    assert 5 < len(held) < 35
+    assert {r for r, reason in refusals(lake, result).items() if reason == "held_out"} == held
+    used = pl.read_parquet(result.folder / "provenance.parquet")["request_ids"].explode()
+    assert not held & set(used)
+
+
+def test_metadata_only_requests_never_become_rows(lake: Lake, tmp_path: Path) -> None:
+    events = asked("a") + did("a", "regenerate")
+    for name in ("prompt", "response"):
+        del events[0][1][name]
+    ingest(lake, events + edited("b"))
+    result = drop(lake, tmp_path)
+    assert refusals(lake, result) == {"request-a": "metadata_only"}
+
+
+def test_cosmetic_edits_and_rewrites_make_no_pairs(lake: Lake, tmp_path: Path) -> None:
+    events = edited("cosmetic", text=WRONG + ".") + did("cosmetic", "thumbs", value=-1)
+    events += edited("rewrite", text="z" * 200) + edited("good")
+    ingest(lake, events)
+    result = drop(lake, tmp_path, edit_ratio_max=0.8)
+    assert result.preference_rows == 1
+    found = refusals(lake, result)
+    assert found["request-cosmetic"] == "edit_cosmetic"
+    assert found["request-rewrite"] in {"edit_rewrite", "judge_unsure"}
+
+
+def test_identical_and_empty_sides_are_refused(lake: Lake, tmp_path: Path) -> None:
+    same = regenerated("same")
+    same[2][1]["response"] = WRONG
+    empty = regenerated("empty")
+    empty[2][1]["response"] = "  "
+    ingest(lake, same + empty)
+    result = drop(lake, tmp_path)
+    assert result.preference_rows == 0
+    assert set(refusals(lake, result).items()) >= {
+        ("request-same", "identical_sides"),
+        ("request-empty", "empty_side"),
+    }
+
+
+def test_the_same_content_is_kept_once(lake: Lake, tmp_path: Path) -> None:
+    twice = edited("a", prompt="same question") + edited("b", prompt="same question")
+    ingest(lake, twice)
+    result = drop(lake, tmp_path)
+    assert result.preference_rows == 1
+    assert list(refusals(lake, result).values()) == ["duplicate"]
+
+
+def test_tool_calls_are_refused_rather_than_lost(lake: Lake, tmp_path: Path) -> None:
+    call = {"type": "tool_call", "id": "1", "name": "search", "arguments": {"q": "capital"}}
+    messages = [
+        {"role": "user", "parts": [{"type": "text", "content": "Capital?"}]},
+        {"role": "assistant", "parts": [call]},
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "Canberra"}]},
+    ]
+    events = edited("a", input_messages=messages)
+    del events[0][1]["prompt"]
+    ingest(lake, events)
+    result = drop(lake, tmp_path)
+    assert refusals(lake, result) == {"request-a": "non_text_parts"}
+
+
+def test_one_sided_evidence_becomes_unpaired_rows(lake: Lake, tmp_path: Path) -> None:
+    bad = asked("bad") + did("bad", "thumbs", value=-1)
+    good = asked("good", response=RIGHT) + did("good", "accept") + turned_out("good", success=True)
+    ingest(lake, bad + good)
+    result = drop(lake, tmp_path, control_share=1.0)
+    rows = pl.read_parquet(result.folder / "unpaired.parquet").to_dicts()
+    assert {(row["completion"][0]["content"], row["label"]) for row in rows} == {
+        (WRONG, False),
+        (RIGHT, True),
+    }
+
+
+def test_a_user_has_at_most_so_many_rows(lake: Lake, tmp_path: Path) -> None:
+    events = []
+    for n in range(5):
+        events += edited(f"u{n}", user_id="one-user", text=f"{RIGHT} {n}")
+    ingest(lake, events)
+    result = drop(lake, tmp_path, max_per_user=2)
+    assert result.preference_rows == 2
+    assert sorted(refusals(lake, result).values()) == ["user_cap"] * 3
+
+
+def test_the_same_inputs_give_the_same_bytes_and_one_registration(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + regenerated("b"))
+    first = drop(lake, tmp_path)
+    again = drop(lake, tmp_path)
+    elsewhere = drop_elsewhere(lake, tmp_path)
+    assert again.drop_id == first.drop_id == elsewhere.name
+    assert (first.new, again.new) == (True, False)
+    assert registry(lake).height == 1
+    for file in first.folder.iterdir():
+        assert file.read_bytes() == (elsewhere / file.name).read_bytes(), file.name
+    assert lake.scan("examples").collect().height == first.preference_rows + first.unpaired_rows
+
+
+def drop_elsewhere(lake: Lake, tmp_path: Path) -> Path:
+    """The same events in another lake on another day."""
+    other = new_lake(tmp_path / "other" / "lake")
+    ingest(other, edited("a") + regenerated("b"))
+    settings = Settings(home=tmp_path / "other", curation=CurationSettings(control_share=0.0))
+    judge = make_judge(settings.judge, curation=settings.curation)
+    return make_drop(other, settings.drops_root, settings, judge, now_us=NOW_US + 10**12).folder
+
+
+def test_as_of_sees_only_what_was_known_then(lake: Lake, tmp_path: Path) -> None:
+    later = START + timedelta(days=9)
+    ingest(lake, edited("a") + asked("b"))
+    ingest(lake, turned_out("b", success=False, seconds=9 * 86_400), first_offset=100, settle_requests=False)
+    before = drop(lake, tmp_path, as_of=later - timedelta(days=1))
+    after = drop(lake, tmp_path)
+    assert refusals(lake, before)["request-b"] == "below_threshold"
+    assert "request-b" not in refusals(lake, after)
+    assert before.preference_rows == after.preference_rows == 1
+    assert after.unpaired_rows == 1
+    assert read_manifest(before.folder)["as_of"] < read_manifest(after.folder)["as_of"]
+
+
+def test_a_kill_at_any_step_of_publishing_leaves_the_old_or_the_new_state(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + regenerated("b"))
+    settings = Settings(home=tmp_path, curation=CurationSettings(control_share=0.0))
+    judge = make_judge(settings.judge, curation=settings.curation)
+
+    class Killed(BaseException):
+        pass
+
+    def run(stop_at: str | None) -> DropResult:
+        def step(name: str) -> None:
+            if name == stop_at:
+                raise Killed(name)
+
+        return make_drop(lake, settings.drops_root, settings, judge, now_us=NOW_US, step=step)
+
+    for name in ("rows:examples", "rows:preferences", "rows:quarantine", "rows:lineage", "moved"):
+        with pytest.raises(Killed):
+            run(name)
+        assert registry(lake).height == 0
+    with pytest.raises(Killed):
+        run("registered")
+    assert registry(lake).height == 1
+    result = run(None)
+    assert not result.new
+    assert verify(result.folder) == []
+    assert lake.scan("examples").collect()["example_id"].is_duplicated().sum() == 0
+    assert not list(settings.drops_root.glob(".staging-*"))
+
+
+def test_an_empty_lake_says_what_to_do(lake: Lake, tmp_path: Path) -> None:
+    with pytest.raises(TerminalError, match="no interactions") as caught:
+        drop(lake, tmp_path)
+    assert caught.value.hint
+
+
+def test_a_drop_without_rows_is_published_and_loads(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, [("request", request_event("r1", user_id="u"))])
+    result = drop(lake, tmp_path)
+    assert (result.preference_rows, result.unpaired_rows) == (0, 0)
+    assert verify(result.folder) == []
+    assert pl.read_parquet(result.folder / "preference.parquet").height == 0
+
+
+def test_the_manifest_names_judge_inputs_and_every_file(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a"))
+    result = drop(lake, tmp_path)
+    manifest = read_manifest(result.folder)
+    assert manifest["judge"]["judge"] == "rules"
+    assert manifest["inputs"] == {
+        name: lake.version(name) for name in ("requests", "signals", "outcomes", "consents", "interactions")
+    }
+    assert set(manifest["files"]) == {
+        "preference.parquet",
+        "unpaired.parquet",
+        "preference.openai.jsonl",
+        "provenance.parquet",
+    }
+    assert manifest["counts"]["preference"] == 1
+    lines = (result.folder / "preference.openai.jsonl").read_text().splitlines()
+    assert json.loads(lines[0]) == {
+        "input": {"messages": [{"role": "user", "content": "What is the capital of Australia? (a)"}]},
+        "preferred_output": [{"role": "assistant", "content": RIGHT}],
+        "non_preferred_output": [{"role": "assistant", "content": WRONG}],
+    }
+    assert datetime.fromisoformat(manifest["as_of"]).tzinfo == UTC
