@@ -7,7 +7,7 @@ import sys
 
 import typer
 
-from console.commands import broker, dead_letters, demo, drops, events, lake, worker
+from console.commands import broker, dead_letters, demo, drops, events, lake, settings, worker
 from console.terminal import fail
 from contracts.errors import TailraceError
 
@@ -32,6 +32,7 @@ app.add_typer(drops.app, name="drops")
 app.command("status")(lake.status)
 app.command("report")(lake.report)
 app.add_typer(dead_letters.app, name="dead-letters")
+app.command("settings")(settings.settings)
 app.command("broker")(broker.broker)
 
 

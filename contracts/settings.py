@@ -44,10 +44,10 @@ class KafkaSettings(_Section):
     )
     session_timeout_ms: int = Field(45_000, ge=6_000, description="Kafka session timeout, milliseconds")
     max_value_bytes: int = Field(1 << 20, ge=1024, description="larger values become dead letters, bytes")
-    requests_topic: str = topics.REQUESTS
-    signals_topic: str = topics.SIGNALS
-    outcomes_topic: str = topics.OUTCOMES
-    consents_topic: str = topics.CONSENTS
+    requests_topic: str = Field(topics.REQUESTS, min_length=1, description="topic of requests")
+    signals_topic: str = Field(topics.SIGNALS, min_length=1, description="topic of signals")
+    outcomes_topic: str = Field(topics.OUTCOMES, min_length=1, description="topic of outcomes")
+    consents_topic: str = Field(topics.CONSENTS, min_length=1, description="topic of consents")
     security: dict[str, str] = Field(
         default_factory=dict,
         description="librdkafka security options, e.g. security.protocol, sasl.username",
@@ -128,9 +128,9 @@ class JudgeSettings(_Section):
     )
     api_key: SecretStr | None = Field(None, description="key of the endpoint")
     model: str = Field("gpt-4.1-mini", description="judge model")
-    temperature: float = Field(0.0, ge=0, le=2)
+    temperature: float = Field(0.0, ge=0, le=2, description="sampling temperature")
     max_tokens: int = Field(800, ge=16, description="longest verdict, tokens")
-    timeout_seconds: float = Field(60, gt=0)
+    timeout_seconds: float = Field(60, gt=0, description="longest wait for one answer, seconds")
     max_retries: int = Field(4, ge=0, description="retries of a transient failure, per call")
     concurrency: int = Field(8, ge=1, le=256, description="calls in flight")
     max_calls: int = Field(2_000, ge=0, description="most calls in one run; the rest stays unjudged")
@@ -141,7 +141,7 @@ class WebSettings(_Section):
     """The worker's web views."""
 
     host: str = Field("127.0.0.1", description="address to bind; loopback unless told otherwise")
-    port: int = Field(6066, ge=0, le=65535)
+    port: int = Field(6066, ge=0, le=65535, description="port to bind; 0 finds a free one")
 
 
 class NightlySettings(_Section):

@@ -82,16 +82,18 @@ def signal_features(signals: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def outcome_features(outcomes: pl.DataFrame, replaced: pl.Series) -> pl.DataFrame:
+def outcome_features(outcomes: pl.DataFrame) -> pl.DataFrame:
     """One row per `target` with the share of successful outcomes.
 
-    `replaced` holds event ids that a later outcome amends: they are listed but do not count.
-    `outcomes` must be sorted by time; `outcome_ids` keeps that order.
+    Outcomes that another one of the same target amends are listed but do not count: what was
+    attributed elsewhere the stream may not know yet when the request settles. `outcomes` must be
+    sorted by time; `outcome_ids` keeps that order.
     """
     # Marked before grouping: a membership test inside `agg` would run once per group.
-    counted = outcomes.with_columns(
-        success=pl.when(~pl.col("event_id").is_in(replaced.implode())).then(pl.col("success"))
-    )
+    amended = outcomes.select("target", event_id="supersedes").drop_nulls().unique()
+    counted = outcomes.join(
+        amended.with_columns(replaced=True), on=["target", "event_id"], how="left", maintain_order="left"
+    ).with_columns(success=pl.when(pl.col("replaced").is_null()).then(pl.col("success")))
     valid = pl.col("success")
     return counted.group_by("target").agg(
         valid.mean().alias("outcome_success"),

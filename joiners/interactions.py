@@ -51,9 +51,9 @@ def join(
 
     Repeated ids count once. `context` holds further requests of the same sessions: they take part
     in attribution and as "next request" but get no row. A next request counts as a follow-up when it
-    comes within `horizon_us`. Evidence counts when it comes within `horizon_us` too, which is what
-    the stream knows when a request settles; with `late_evidence` it counts whenever it came, which is
-    what `settle` wants.
+    comes within `horizon_us`. Evidence counts when it lies in the window [t, t + `horizon_us`], which is
+    what the stream knows for certain when a request settles; with `late_evidence` it counts whenever it
+    came, which is what `settle` wants.
     """
     requests = first_arrivals(requests.select(REQUEST_COLUMNS), "request_id")
     known = requests
@@ -65,10 +65,9 @@ def join(
     limit_us = None if late_evidence else horizon_us
     signals = _attributed(known, signals, limit_us)
     outcomes = _attributed(known, outcomes, limit_us)
-    replaced = outcomes["supersedes"].drop_nulls().unique()
     rows = rows.join(
         features.signal_features(signals), left_on="request_id", right_on="target", how="left"
-    ).join(features.outcome_features(outcomes, replaced), left_on="request_id", right_on="target", how="left")
+    ).join(features.outcome_features(outcomes), left_on="request_id", right_on="target", how="left")
     return features.with_features(rows).select(
         *REQUEST_CONTEXT,
         *FEATURE_COLUMNS,
@@ -79,14 +78,15 @@ def join(
 
 
 def _attributed(known: pl.DataFrame, evidence: pl.DataFrame, limit_us: int | None) -> pl.DataFrame:
-    """Evidence with its `target`, in time order, without repeats, orphans and what came too late."""
+    """Evidence with its `target`, in time order, without repeats, orphans and what the window misses."""
     found = attribute(known, first_arrivals(evidence, "event_id")).filter(pl.col("target").is_not_null())
     if limit_us is not None:
-        deadline = known.select(
+        windows = known.select(
             target="request_id",
-            deadline=pl.col("occurred_at") + pl.duration(microseconds=limit_us),
+            opens="occurred_at",
+            closes=pl.col("occurred_at") + pl.duration(microseconds=limit_us),
         )
-        found = found.join(deadline, on="target", how="left").filter(
-            pl.col("occurred_at") <= pl.col("deadline")
+        found = found.join(windows, on="target", how="left").filter(
+            pl.col("occurred_at").is_between("opens", "closes")
         )
     return found.sort("occurred_at", "event_id")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import polars as pl
 from rapidfuzz import fuzz, process
 from rapidfuzz.distance import Levenshtein
@@ -11,9 +12,12 @@ from rapidfuzz.distance import Levenshtein
 
 def _pairwise(scorer: Any, left: pl.Series, right: pl.Series) -> pl.Series:
     both = left.is_not_null() & right.is_not_null()
-    scores = process.cpdist(left.filter(both).to_list(), right.filter(both).to_list(), scorer=scorer)
+    # In single precision, the default, 0.9 comes out below 0.9.
+    scores = process.cpdist(
+        left.filter(both).to_list(), right.filter(both).to_list(), scorer=scorer, dtype=np.float64
+    )
     rows = both.arg_true()
-    return pl.repeat(None, left.len(), dtype=pl.Float64, eager=True).scatter(rows, scores.astype("float64"))
+    return pl.repeat(None, left.len(), dtype=pl.Float64, eager=True).scatter(rows, scores)
 
 
 def edit_ratio(before: pl.Series, after: pl.Series) -> pl.Series:

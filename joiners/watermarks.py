@@ -1,9 +1,10 @@
 """Event-time watermarks of partitions. Pure: every method takes the time it needs.
 
-The watermark of a partition is the least, over its topics, of the latest event time seen minus the
-allowed lateness. A topic that has been read to its end and stays quiet does not hold it back; when
-all are quiet it follows the clock. It never moves backwards and never passes the clock, so one event
-from a wrong clock cannot make everything after it late. Times are UTC microseconds.
+No event at or before the watermark of a partition is expected any more: it is just below the least,
+over its topics, of the latest event time seen minus the allowed lateness. A topic that has been read
+to its end and stays quiet does not hold it back; when all are quiet it follows the clock. It never
+moves backwards and never passes the clock, so one event from a wrong clock cannot make everything
+after it late. Times are UTC microseconds.
 """
 
 from __future__ import annotations
@@ -67,12 +68,12 @@ class Watermarks:
         for partition, topics in self._progress.items():
             active = [p for p in topics.values() if not self._idle(p, now_us)]
             if not active:
-                candidate = now_us - self._lateness_us
+                candidate = now_us - self._lateness_us - 1
             elif any(p.latest_us is None for p in active):
                 continue
             else:
                 least = min(p.latest_us for p in active if p.latest_us is not None)
-                candidate = min(least, now_us) - self._lateness_us
+                candidate = min(least, now_us) - self._lateness_us - 1
             if candidate > self._watermarks.get(partition, candidate - 1):
                 self._watermarks[partition] = candidate
         return dict(self._watermarks)

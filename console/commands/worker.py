@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Annotated
 
 import typer
-from streams.reactions.app import run as run_app
 
 from console.live import LiveLine
 from console.options import Bootstrap, Home, Json, open_lake, settings_for
@@ -53,6 +52,9 @@ def worker(
     lake = open_lake(settings, create=True)
     identity = Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
     if not drain:
+        # Faust is slow to import, and draining does not need it.
+        from streams.reactions.app import run as run_app
+
         roles = frozenset({only.value} if only else {role.value for role in Role})
         raise typer.Exit(run_app(settings, lake, identity, roles))
     if only is Role.REACTIONS:

@@ -8,13 +8,9 @@ from typing import Protocol
 
 from contracts.settings import CurationSettings, JudgeSettings
 from curation.judge.budget import Budget, Prices
-from curation.judge.endpoint import Endpoint
 from curation.judge.epoch import JudgeEpoch
-from curation.judge.openai_judge import OpenAIJudge
 from curation.judge.rubrics import DEFAULT, load_rubric
 from curation.judge.rules import RulesJudge, RuleThresholds
-from curation.judge.session import RetryPolicy
-from curation.judge.transport import ChatParameters
 from curation.judge.verdicts import JudgeItem, Judgment
 
 
@@ -51,6 +47,12 @@ def make_judge(
     """
     if settings.kind == "rules":
         return RulesJudge(RuleThresholds.from_curation(curation) if curation else None)
+    # The OpenAI package takes over a second to import, which commands that judge nothing should not pay.
+    from curation.judge.endpoint import Endpoint
+    from curation.judge.openai_judge import OpenAIJudge
+    from curation.judge.session import RetryPolicy
+    from curation.judge.transport import ChatParameters
+
     return OpenAIJudge(
         endpoint=Endpoint.from_settings(settings),
         parameters=ChatParameters(

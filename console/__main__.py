@@ -1,0 +1,5 @@
+"""`python -m console` is the `tailrace` command."""
+
+from console.main import main
+
+main()
