@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from console.terminal import err
-from streams.join_worker import JoinStats
+from streams.join_pipeline import JoinStats
 
 
 class LiveLine:

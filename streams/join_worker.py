@@ -1,8 +1,8 @@
-"""The join worker: one loop that polls, decodes, joins, scores and checkpoints micro-batches.
+"""The join worker: one loop that polls and decodes, one thread behind it that joins and stores.
 
-Kafka is the state store and Delta the commit log. The loop thread decodes and joins; one background
-thread makes the previous micro-batch durable meanwhile. There is never more than one checkpoint in
-flight, so a lake that is down stops the polling and memory stays bounded.
+Kafka is the state store and Delta the commit log. While the background thread joins a micro-batch and
+makes it durable, the loop reads on, up to one more micro-batch: when the lake is down the polling stops
+and memory stays bounded.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
 from typing import Final
 
 import polars as pl
@@ -20,49 +19,22 @@ import polars as pl
 from contracts.errors import TerminalError, TransientError
 from contracts.settings import Settings
 from contracts.validation import SECOND
-from curation.scoring import DEFAULT_MODEL, ScoreModel, score
-from joiners.interactions import join
-from joiners.watermarks import Watermarks
-from joiners.windows import KINDS, Window
+from curation.scoring import DEFAULT_MODEL, ScoreModel
 from sinks.lake import Lake
-from streams.checkpoint import Checkpoint, Committer
-from streams.decoding import Decoded, Decoder, input_topics
+from streams.checkpoint import Checkpoint, Committer, Place
+from streams.decoding import Decoder, input_topics
 from streams.identity import Identity
-from streams.join_step import interaction_rows
+from streams.join_pipeline import Batch, JoinPipeline, JoinStats
 from streams.origins import topic_origins
 from streams.outputs import Outputs
-from streams.source import KafkaSource, Place
+from streams.source import KafkaSource
 
 log = logging.getLogger("tailrace.join")
 
-POLL_MESSAGES: Final = 20_000
+POLL_MESSAGES: Final = 10_000
 POLL_TIMEOUT_S: Final = 0.2
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MOST_S: Final = 15.0
-
-
-@dataclass
-class JoinStats:
-    """What the worker has done since it started; read by the live line and the web views."""
-
-    consumed: int = 0
-    dead_letters: int = 0
-    duplicates: int = 0
-    interactions: int = 0
-    failures: int = 0
-    late_requests: int = 0
-    checkpoints: int = 0
-    open_requests: int = 0
-    held_rows: int = 0
-    lag: int = 0
-    partitions: int = 0
-    watermarks: dict[int, int] = field(default_factory=dict)
-    problem: str = ""
-
-    @property
-    def watermark_us(self) -> int | None:
-        """The furthest-behind watermark, UTC microseconds."""
-        return min(self.watermarks.values(), default=None)
 
 
 def _clock_us() -> int:
@@ -83,26 +55,24 @@ class JoinWorker:
         on_step: Callable[[str], None] | None = None,
     ) -> None:
         self.stats = JoinStats()
-        self._settings = settings
+        self._options = settings.join
         self._lake = lake
-        self._model = model
         self._clock_us = clock_us
-        self._topics = {kind: topic for kind, (topic, _) in input_topics(settings.kafka).items()}
-        self._kinds = {topic: kind for kind, topic in self._topics.items()}
-        self._origins = topic_origins(settings.kafka, self._topics.values())
+        topics = {kind: topic for kind, (topic, _) in input_topics(settings.kafka).items()}
+        self._requests_topic = topics["requests"]
+        origins = topic_origins(settings.kafka, topics.values())
         self._decoder = Decoder(settings.kafka, identity)
+        self._pipeline = JoinPipeline(settings, topics, model)
+        self._quiet_since: dict[Place, int] = {}
         self._stop = threading.Event()
         self._close = threading.Event()
-        self._writer = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tailrace-writer")
+        self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tailrace-join")
         self._in_flight: Future[None] | None = None
-        self._joined_before = pl.Series("request_id", [], dtype=pl.String)
-        self._window, self._watermarks = self._fresh_state()
-        self._last_watermarks: dict[int, int] = {}
         self._source = KafkaSource(
-            settings.kafka, self._topics.values(), on_assign=self._assigned, on_revoke=self._revoked
+            settings.kafka, topics.values(), on_assign=self._assigned, on_revoke=self._revoked
         )
         outputs = Outputs(settings.kafka, failure_threshold=settings.curation.failure_threshold)
-        self._committer = Committer(lake, outputs, self._source, self._origins, step=on_step)
+        self._committer = Committer(lake, outputs, self._source, origins, step=on_step)
 
     def stop(self) -> None:
         """Ask the loop to finish; what is not yet durable is read again by the next worker."""
@@ -127,8 +97,7 @@ class JoinWorker:
         try:
             last = time.monotonic()
             while not self._stop.is_set():
-                if self._in_flight is not None and self._in_flight.done():
-                    self._wait()
+                self._surface_errors()
                 messages = self._source.poll(POLL_MESSAGES, POLL_TIMEOUT_S)
                 now_us = self._clock_us()
                 if messages:
@@ -136,9 +105,11 @@ class JoinWorker:
                     self.stats.consumed += len(messages)
                 self._note_ends({(m[0], m[1]) for m in messages}, now_us)
                 close = self._close.is_set() and not messages and self._everything_read(now_us)
-                due = time.monotonic() - last >= self._settings.join.checkpoint_seconds
-                if close or due or len(self._decoder) >= self._settings.join.checkpoint_events:
-                    self._checkpoint(now_us, close=close)
+                due = time.monotonic() - last >= self._options.checkpoint_seconds
+                full = len(self._decoder) >= self._options.checkpoint_events
+                # A slow lake gets fewer, larger checkpoints; only a full batch waits for it.
+                if close or full or (due and self._is_free()):
+                    self._hand_over(now_us, close=close)
                     last = time.monotonic()
                 if close:
                     self._close.clear()
@@ -146,99 +117,47 @@ class JoinWorker:
                         break
             self._wait()
         finally:
-            self._writer.shutdown(wait=True)
+            self._background.shutdown(wait=True)
             self._source.close()
         return self.stats
 
     def _note_ends(self, active: set[Place], now_us: int) -> None:
+        """Keep track of since when each place has been read to its end and silent."""
         for place in self._source.positions:
-            kind = self._kinds[place[0]]
-            if kind not in KINDS:
-                continue
             if place in active or not self._source.at_end(place):
-                self._watermarks.busy(kind, place[1])
+                self._quiet_since.pop(place, None)
             else:
-                self._watermarks.at_end(kind, place[1], now_us=now_us)
+                self._quiet_since.setdefault(place, now_us)
         self.stats.lag = self._source.lag()
 
     def _everything_read(self, now_us: int) -> bool:
-        places = self._source.positions
-        return (
-            bool(places)
-            and self._watermarks.all_idle(now_us=now_us)
-            and all(self._source.at_end(place) for place in places)
+        quiet = self._quiet_since
+        patience_us = round(self._options.idle_seconds * SECOND)
+        return bool(quiet) and all(
+            place in quiet and now_us - quiet[place] >= patience_us for place in self._source.positions
         )
 
-    def _checkpoint(self, now_us: int, *, close: bool) -> None:
-        """Turn the micro-batch into a checkpoint and hand it to the writer."""
-        decoded = self._decoder.take()
-        before = self._last_watermarks
-        bronze = {kind: self._take_in(kind, frame) for kind, frame in decoded.frames.items()}
-        watermarks = self._watermarks.advance(now_us=now_us)
-        if close:
-            watermarks = self._watermarks.close(horizon_us=self._settings.join.horizon_us)
-        self._last_watermarks = watermarks
-        due = self._window.due(watermarks)
-        horizon_us = self._settings.join.horizon_us
-        joined = join(due.requests, due.signals, due.outcomes, horizon_us=horizon_us, context=due.context)
-        interactions = interaction_rows(
-            score(joined, self._model), watermarks=before, horizon_us=horizon_us, settled_at_us=now_us
-        )
-        self._window.evict(watermarks)
-        late = int(interactions["late"].sum())
-        self._count(decoded, bronze, interactions, late, watermarks)
-        self._hand_over(
-            Checkpoint(
-                bronze={kind: (self._topics[kind], frame) for kind, frame in bronze.items()},
-                dead_letters=decoded.dead_letters,
-                interactions=interactions,
-                watermarks=watermarks,
-                restart=self._restart_offsets(),
-                recheck=late > 0,
-            )
-        )
-
-    def _take_in(self, kind: str, frame: pl.DataFrame) -> pl.DataFrame:
-        """Mark repeats, hold the rest in the window; returns the bronze rows."""
-        if frame.is_empty() or kind not in KINDS:
-            return frame
-        repeated = self._window.seen(kind, frame)
-        self._window.add(kind, frame.filter(~repeated), settled=self._joined_before)
-        for partition, latest in frame.group_by("partition").agg(pl.col("occurred_at").max()).iter_rows():
-            self._watermarks.observe(kind, partition, int(latest.timestamp() * SECOND))
-        return frame.with_columns(duplicate=repeated)
-
-    def _restart_offsets(self) -> dict[Place, int]:
-        restart = dict(self._source.positions)
-        for (kind, partition), offset in self._window.hold_back().items():
-            place = (self._topics[kind], partition)
-            if place in restart:
-                restart[place] = min(restart[place], offset)
-        return restart
-
-    def _count(
-        self,
-        decoded: Decoded,
-        bronze: dict[str, pl.DataFrame],
-        interactions: pl.DataFrame,
-        late: int,
-        watermarks: dict[int, int],
-    ) -> None:
-        stats = self.stats
-        stats.dead_letters += decoded.dead_letters.height
-        stats.duplicates += sum(int(frame["duplicate"].sum()) for frame in bronze.values())
-        stats.interactions += interactions.height
-        stats.failures += int(
-            (interactions["failure_score"] >= self._settings.curation.failure_threshold).sum()
-        )
-        stats.late_requests += late
-        stats.open_requests = len(self._window)
-        stats.held_rows = self._window.held()
-        stats.watermarks = watermarks
-
-    def _hand_over(self, checkpoint: Checkpoint) -> None:
+    def _hand_over(self, now_us: int, *, close: bool) -> None:
+        """Give the micro-batch to the background thread, after the one before is durable."""
         self._wait()
-        self._in_flight = self._writer.submit(self._make_durable, checkpoint)
+        batch = Batch(
+            decoded=self._decoder.take(),
+            now_us=now_us,
+            positions=dict(self._source.positions),
+            quiet_since=dict(self._quiet_since),
+            close=close,
+        )
+        self._in_flight = self._background.submit(self._join_and_store, batch)
+
+    def _join_and_store(self, batch: Batch) -> None:
+        self._make_durable(self._pipeline.process(batch, self.stats))
+
+    def _is_free(self) -> bool:
+        return self._in_flight is None or self._in_flight.done()
+
+    def _surface_errors(self) -> None:
+        if self._in_flight is not None and self._in_flight.done():
+            self._wait()
 
     def _wait(self) -> None:
         """Wait for the checkpoint in flight; its terminal error surfaces here."""
@@ -264,13 +183,11 @@ class JoinWorker:
 
     def _assigned(self, restart: dict[Place, int]) -> None:
         """Places were assigned: windows are rebuilt by reading on from the restart offsets."""
-        requests = self._topics["requests"]
         self._committer.forget()
-        self._watermarks.assign(partition for topic, partition in restart if topic == requests)
-        held = {p: offset for (topic, p), offset in restart.items() if topic == requests}
+        held = {p: offset for (topic, p), offset in restart.items() if topic == self._requests_topic}
         self.stats.partitions = len(held)
         if held:
-            self._joined_before = self._settled_since(held)
+            self._pipeline.assign(held, self._settled_since(held))
 
     def _settled_since(self, restart: dict[int, int]) -> pl.Series:
         """Requests at or after the restart offsets that already are interactions."""
@@ -293,11 +210,5 @@ class JoinWorker:
             self._wait()
         finally:
             self._decoder.take()
-            self._window, self._watermarks = self._fresh_state()
-            self._last_watermarks = {}
-
-    def _fresh_state(self) -> tuple[Window, Watermarks]:
-        join_settings = self._settings.join
-        return Window(horizon_us=join_settings.horizon_us), Watermarks(
-            KINDS, lateness_us=join_settings.lateness_us, idle_us=round(join_settings.idle_seconds * SECOND)
-        )
+            self._quiet_since.clear()
+            self._pipeline.reset()

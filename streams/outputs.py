@@ -16,6 +16,7 @@ from contracts.errors import BrokerUnavailable
 from contracts.settings import KafkaSettings
 
 FLUSH_TIMEOUT_S: Final = 60.0
+BATCH: Final = 10_000
 ID_HEADER: Final = "tailrace.id"
 
 
@@ -43,22 +44,21 @@ class Outputs:
         )
 
     def interactions(self, rows: pl.DataFrame) -> None:
-        """Send joined rows to `tailrace.interactions`, those above the threshold to `tailrace.failures`."""
+        """Send joined rows to `tailrace.interactions`, those above the threshold to `tailrace.failures`.
+
+        Their id is `request_id` and `revision` of the value.
+        """
         if rows.is_empty():
             return
         # Presence flags only repeat what nulls and counts say: a fifth of the bytes.
         values = rows.select(pl.exclude("^has_.*$")).write_ndjson().encode().split(b"\n")[:-1]
-        columns = (
-            rows["request_id"].to_list(),
-            rows["revision"].to_list(),
-            rows["session_id"].to_list(),
-            rows["failure_score"].to_list(),
-        )
-        for value, request, revision, session, score in zip(values, *columns, strict=True):
-            headers = [(ID_HEADER, f"{request}:{revision}".encode())]
-            self._send(topics.INTERACTIONS, session.encode(), value, headers)
-            if score >= self._threshold:
-                self._send(topics.FAILURES, session.encode(), value, headers)
+        messages = [
+            {"key": session, "value": value}
+            for session, value in zip(rows["session_id"].to_list(), values, strict=True)
+        ]
+        self._send_all(topics.INTERACTIONS, messages)
+        failing = (rows["failure_score"] >= self._threshold).to_list()
+        self._send_all(topics.FAILURES, [m for m, f in zip(messages, failing, strict=True) if f])
 
     def dead_letters(self, rows: pl.DataFrame) -> None:
         """Send dead letters with their original bytes; oversized values stay in the table only."""
@@ -90,6 +90,20 @@ class Outputs:
                 f"{left + len(failed)} output messages were not acknowledged: {first}",
                 hint="Is the broker up, and do the output topics exist (`tailrace topics apply`)?",
             )
+
+    def _send_all(self, topic: str, messages: list[dict[str, Any]]) -> None:
+        """Send messages without headers: a whole list at a time costs a fifth of one by one."""
+        for start in range(0, len(messages), BATCH):
+            chunk = messages[start : start + BATCH]
+            while chunk:
+                for message in chunk:
+                    message.pop("_error", None)
+                self._producer.produce_batch(topic, chunk, on_delivery=self._delivered)
+                # What did not fit into the queue is marked; everything else is on its way.
+                chunk = [message for message in chunk if "_error" in message]
+                if chunk:
+                    self._producer.poll(0.1)
+            self._producer.poll(0)
 
     def _send(
         self, topic: str, key: bytes | None, value: bytes | None, headers: list[tuple[str, Any]]

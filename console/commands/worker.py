@@ -53,7 +53,7 @@ def worker(
     identity = Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
     if not drain:
         # Faust is slow to import, and draining does not need it.
-        from streams.reactions.app import run as run_app
+        from streams.reactions.worker import run as run_app
 
         roles = frozenset({only.value} if only else {role.value for role in Role})
         raise typer.Exit(run_app(settings, lake, identity, roles))

@@ -1,0 +1,31 @@
+"""What the reactions have done since the worker started; read by the web views."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+
+@dataclass
+class ReactionStats:
+    """Counts by what became of events. Keys are our own codes, never user text.
+
+    `verdicts`: judged failures by verdict. `unjudged`: by `UnjudgedReason` (`budget` when the hourly
+    budget was spent). `skipped`: failures that may not be judged, by eligibility reason, or
+    `not_in_lake`. `consents`: granted, revoked, outdated, invalid. `dead_letters`: seen
+    on the topic, by reason. `poison`: events a reaction could not process, by topic. `drops`: nightly
+    builds by result. `problem`: what holds the reactions up right now; empty when nothing does.
+    """
+
+    verdicts: Counter[str] = field(default_factory=Counter)
+    unjudged: Counter[str] = field(default_factory=Counter)
+    skipped: Counter[str] = field(default_factory=Counter)
+    consents: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    poison: Counter[str] = field(default_factory=Counter)
+    drops: Counter[str] = field(default_factory=Counter)
+    judge_calls: int = 0
+    judge_input_tokens: int = 0
+    judge_output_tokens: int = 0
+    judge_cost_usd: float = 0.0
+    problem: str = ""

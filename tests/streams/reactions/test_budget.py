@@ -1,0 +1,71 @@
+"""The online judge's hour: never overdrawn, shared by partitions, what is left over is counted."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import polars as pl
+from pydantic import SecretStr
+
+from contracts.messages import encode_messages, text_message
+from contracts.settings import JudgeSettings, Settings
+from sinks.lake import Lake
+from sinks.transactions import append_once
+from streams.reactions.budget import HourlyBudget
+from streams.reactions.failures import CONSENT_SCHEMA, decode_failure
+from streams.reactions.judging import OnlineJudge
+from streams.reactions.stats import ReactionStats
+from tests.curation.judge.server import hosted
+from tests.factories import table_rows
+
+
+def test_an_hour_slides_and_is_shared() -> None:
+    now = [0.0]
+    budget = HourlyBudget(4, clock=lambda: now[0])
+    budget.share = 0.5
+    assert [budget.take() for _ in range(3)] == [True, True, False]
+    now[0] = 3600.0
+    assert budget.take()
+
+
+def test_over_budget_is_left_unjudged_and_counted(tmp_path: Any) -> None:
+    lake = Lake(tmp_path / "lake")
+    lake.create()
+    ids = [f"r{i}" for i in range(5)]
+    texts = {
+        "input_messages": encode_messages([text_message("user", "where is my order")]),
+        "consent_scopes": ["training"],
+        "split": "train",
+        "actor": "user",
+    }
+    rows = [
+        {
+            "request_id": r,
+            "offset": n,
+            "output_messages": encode_messages([text_message("assistant", f"no {r}")]),
+            **texts,
+        }
+        for n, r in enumerate(ids)
+    ]
+    append_once(lake, "requests", table_rows("requests", rows), batch_id="t")
+    same = {"split": "train", "actor": "user", "failure_score": 0.9}
+    made = table_rows("interactions", [{"request_id": r, "offset": n, **same} for n, r in enumerate(ids)])
+    values = made.select(pl.exclude("^has_.*$")).write_ndjson().encode().splitlines()
+    failures = [decode_failure(value, max_bytes=1 << 20) for value in values]
+    stats = ReactionStats()
+    none = pl.DataFrame(schema=CONSENT_SCHEMA)
+    with hosted() as host:
+        judge_settings = JudgeSettings(
+            kind="openai",
+            base_url=host.base_url,
+            api_key=SecretStr("k"),
+            model="fake",
+            online_calls_per_hour=2,
+        )
+        judge = OnlineJudge(Settings(judge=judge_settings, home=tmp_path), lake, stats)
+        judge.judge(failures, none)
+        assert (stats.verdicts, stats.unjudged) == ({"fail": 2}, {"budget": 3})
+        judge.judge(failures, none)
+    assert (stats.verdicts, stats.unjudged) == ({"fail": 4}, {"budget": 6})
+    assert stats.judge_calls == 2
+    assert lake.scan("judgments").collect().height == 2
