@@ -41,6 +41,8 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     # librdkafka reports every lost connection; our own errors say what matters.
     logging.getLogger("tailrace.kafka").setLevel(logging.CRITICAL)
+    # kafka-python warns about scheduling delays of its own loop; our own errors say what matters.
+    logging.getLogger("kafka").setLevel(logging.ERROR)
     try:
         app()
     except TailraceError as error:

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from rapidfuzz import fuzz, process
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz import process
+from rapidfuzz.distance import Indel, Levenshtein
 
 
 def _pairwise(scorer: Any, left: pl.Series, right: pl.Series) -> pl.Series:
@@ -26,8 +26,9 @@ def edit_ratio(before: pl.Series, after: pl.Series) -> pl.Series:
 
 
 def similarity(left: pl.Series, right: pl.Series) -> pl.Series:
-    """Similarity of two prompts regardless of word order, 0 to 1; null where a side is.
+    """Similarity of two prompts, 0 to 1; null where a side is.
 
-    `rapidfuzz.fuzz.token_sort_ratio` / 100: words sorted, then normalized Indel similarity.
+    Normalized Indel similarity (insertions and deletions only): twice the longest common subsequence
+    over the length of both.
     """
-    return _pairwise(fuzz.token_sort_ratio, left, right) / 100.0
+    return _pairwise(Indel.normalized_similarity, left, right)

@@ -64,14 +64,14 @@ class Committer:
         """Partitions moved: do not trust the memory of what was written last."""
         self._written.clear()
 
-    def commit(self, checkpoint: Checkpoint) -> None:
-        """Commit in this order, so that a crash after any step loses and repeats nothing.
+    def store(self, checkpoint: Checkpoint) -> None:
+        """Make a checkpoint durable in this order, so that a crash after any step loses and repeats nothing.
 
         1. Append bronze and dead letters; offsets already stored are skipped.
         2. Produce the outputs and wait for the broker. A crash before 3 produces them again, with
            the same ids.
         3. Append interactions; pairs (request, revision) already stored are skipped.
-        4. Commit the restart offsets: only now may Kafka forget.
+        4. `release`, on the thread that owns the consumer.
         """
         for kind, (topic, rows) in checkpoint.bronze.items():
             append_messages(self._lake, kind, self._origins[topic], rows.select(list(frame_schema(kind))))
@@ -90,5 +90,13 @@ class Committer:
             written={} if checkpoint.recheck else self._written,
         )
         self._step("interactions")
+
+    def release(self, checkpoint: Checkpoint) -> None:
+        """Commit the restart offsets of a stored checkpoint: only now may Kafka forget.
+
+        On the thread that polls: the consumer takes calls one at a time, and a commit from another
+        thread would wait for a moment without polling that never comes. Raises a transient error when
+        the broker does not answer; the next checkpoint commits then.
+        """
         self._offsets.commit(checkpoint.restart)
         self._step("offsets")

@@ -5,9 +5,7 @@ Nothing raises for a bad message: each becomes either a row or a dead letter wit
 
 from __future__ import annotations
 
-import gc
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -83,16 +81,15 @@ class Decoder:
         """Decode messages into the current micro-batch."""
         kinds, identity, max_bytes = self._kinds, self._identity, self._max_bytes
         rows: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in self._chunks}
-        with paused_gc():
-            for topic, partition, offset, timestamp_us, key, value in messages:
-                kind, decoder, to_row = kinds[topic]
-                try:
-                    event = decode_json(decoder, value, max_bytes=max_bytes)
-                    time_us = check(event, now_us=now_us)
-                    rows[kind].append(to_row(event, time_us, (partition, offset, timestamp_us), identity))
-                except EventInvalid as error:
-                    message = RawMessage(topic, partition, offset, timestamp_us, key, value)
-                    rows[_DEAD].append(_dead_letter(message, error))
+        for topic, partition, offset, timestamp_us, key, value in messages:
+            kind, decoder, to_row = kinds[topic]
+            try:
+                event = decode_json(decoder, value, max_bytes=max_bytes)
+                time_us = check(event, now_us=now_us, escaped=b"\\" in (value or b""))
+                rows[kind].append(to_row(event, time_us, (partition, offset, timestamp_us), identity))
+            except EventInvalid as error:
+                message = RawMessage(topic, partition, offset, timestamp_us, key, value)
+                rows[_DEAD].append(_dead_letter(message, error))
         # Columns are built while the rows are still in the processor's cache.
         for kind, chunk in rows.items():
             if chunk:
@@ -108,21 +105,6 @@ class Decoder:
         self._chunks = {kind: [] for kind in self._chunks}
         self._height = 0
         return Decoded(dead_letters=frames.pop(_DEAD), frames=frames)
-
-
-@contextmanager
-def paused_gc() -> Iterator[None]:
-    """Keep the garbage collector from walking a batch's rows: they hold no cycles, only many tuples.
-
-    Measured: decoding small events takes 7.6 µs each with the collector running, 4.6 µs without.
-    """
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def _dead_letter(message: RawMessage, error: EventInvalid) -> tuple[Any, ...]:

@@ -6,10 +6,13 @@ import hashlib
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from contracts.events import Behavior
 
 _CACHE: Final = 200_000
 _SPLIT_DENOMINATOR: Final = 1 << 64
+_LAYERS: Final = len(Behavior.__struct_fields__)
 
 
 class Identity:
@@ -48,12 +51,5 @@ def fingerprint(provider: str | None, model: str | None, behavior: Behavior | No
     Layers: provider, model, model version, prompt name and version, tools, runtime context, agent
     version, base model, adapter. Absent layers count as absent, not as empty.
     """
-    b = behavior
-    if b is None:
-        return _fingerprint((provider, model))
-    return _fingerprint(
-        (
-            *(provider, model, b.model_version, b.prompt_name, b.prompt_version),
-            *(b.tools_hash, b.context_hash, b.agent_version, b.base_model, b.adapter),
-        )
-    )
+    layers = (None,) * _LAYERS if behavior is None else msgspec.structs.astuple(behavior)
+    return _fingerprint((provider, model, *layers))

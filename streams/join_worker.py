@@ -27,6 +27,7 @@ from streams.identity import Identity
 from streams.join_pipeline import Batch, JoinPipeline, JoinStats
 from streams.origins import topic_origins
 from streams.outputs import Outputs
+from streams.process import tuned_for_batches
 from streams.source import KafkaSource
 
 log = logging.getLogger("tailrace.join")
@@ -67,7 +68,7 @@ class JoinWorker:
         self._stop = threading.Event()
         self._close = threading.Event()
         self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tailrace-join")
-        self._in_flight: Future[None] | None = None
+        self._in_flight: Future[Checkpoint | None] | None = None
         self._source = KafkaSource(
             settings.kafka, topics.values(), on_assign=self._assigned, on_revoke=self._revoked
         )
@@ -84,7 +85,7 @@ class JoinWorker:
 
     def settled(self, consumed: int) -> bool:
         """Whether that many messages are read and all of them durable, with no window open."""
-        durable = self._in_flight is None or self._in_flight.done()
+        durable = self._in_flight is None
         return self.stats.consumed >= consumed and not self._close.is_set() and durable
 
     def run(self, *, drain: bool = False) -> JoinStats:
@@ -94,10 +95,15 @@ class JoinWorker:
         """
         if drain:
             self.close_windows()
+        with tuned_for_batches():
+            self._loop(drain=drain)
+        return self.stats
+
+    def _loop(self, *, drain: bool) -> None:
         try:
             last = time.monotonic()
             while not self._stop.is_set():
-                self._surface_errors()
+                self._finish_stored()
                 messages = self._source.poll(POLL_MESSAGES, POLL_TIMEOUT_S)
                 now_us = self._clock_us()
                 if messages:
@@ -119,7 +125,6 @@ class JoinWorker:
         finally:
             self._background.shutdown(wait=True)
             self._source.close()
-        return self.stats
 
     def _note_ends(self, active: set[Place], now_us: int) -> None:
         """Keep track of since when each place has been read to its end and silent."""
@@ -149,37 +154,47 @@ class JoinWorker:
         )
         self._in_flight = self._background.submit(self._join_and_store, batch)
 
-    def _join_and_store(self, batch: Batch) -> None:
-        self._make_durable(self._pipeline.process(batch, self.stats))
+    def _join_and_store(self, batch: Batch) -> Checkpoint | None:
+        """On the background thread: the stored checkpoint, or None when stopped before it was."""
+        checkpoint = self._pipeline.process(batch, self.stats)
+        return checkpoint if self._make_durable(checkpoint) else None
 
     def _is_free(self) -> bool:
         return self._in_flight is None or self._in_flight.done()
 
-    def _surface_errors(self) -> None:
+    def _finish_stored(self) -> None:
         if self._in_flight is not None and self._in_flight.done():
             self._wait()
 
     def _wait(self) -> None:
-        """Wait for the checkpoint in flight; its terminal error surfaces here."""
-        if self._in_flight is not None:
-            future, self._in_flight = self._in_flight, None
-            future.result()
+        """Wait for the checkpoint in flight and commit its offsets; its terminal error surfaces here."""
+        if self._in_flight is None:
+            return
+        try:
+            checkpoint = self._in_flight.result()
+            if checkpoint is not None:
+                self._committer.release(checkpoint)
+                self.stats.checkpoints += 1
+        except TransientError as error:
+            log.warning("offsets will be committed with the next checkpoint: %s", error)
+        finally:
+            self._in_flight = None
 
-    def _make_durable(self, checkpoint: Checkpoint) -> None:
+    def _make_durable(self, checkpoint: Checkpoint) -> bool:
+        """Store a checkpoint, retrying transient failures; False when stopped meanwhile."""
         pause = BACKOFF_FIRST_S
         while True:
             try:
-                self._committer.commit(checkpoint)
+                self._committer.store(checkpoint)
             except TransientError as error:
                 self.stats.problem = str(error)
                 log.warning("checkpoint delayed, trying again in %.1f s: %s", pause, error)
                 if self._stop.wait(pause):
-                    return
+                    return False
                 pause = min(pause * 2, BACKOFF_MOST_S)
             else:
                 self.stats.problem = ""
-                self.stats.checkpoints += 1
-                return
+                return True
 
     def _assigned(self, restart: dict[Place, int]) -> None:
         """Places were assigned: windows are rebuilt by reading on from the restart offsets."""

@@ -17,6 +17,11 @@ from contracts.settings import KafkaSettings
 
 FLUSH_TIMEOUT_S: Final = 60.0
 BATCH: Final = 10_000
+
+PRODUCED: Final = pl.exclude("^has_.*$", "signal_ids", "outcome_ids", "settled_at", "offset")
+"""Columns of an interaction that consumers get. Presence flags repeat what nulls and counts say; the
+events behind a row are in the lake."""
+
 ID_HEADER: Final = "tailrace.id"
 
 
@@ -50,8 +55,7 @@ class Outputs:
         """
         if rows.is_empty():
             return
-        # Presence flags only repeat what nulls and counts say: a fifth of the bytes.
-        values = rows.select(pl.exclude("^has_.*$")).write_ndjson().encode().split(b"\n")[:-1]
+        values = rows.select(PRODUCED).write_ndjson().encode().split(b"\n")[:-1]
         messages = [
             {"key": session, "value": value}
             for session, value in zip(rows["session_id"].to_list(), values, strict=True)

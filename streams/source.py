@@ -10,7 +10,7 @@ from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException
 
 from contracts.errors import BrokerUnavailable, TerminalError
 from contracts.settings import KafkaSettings
-from streams.decoding import RawMessage, paused_gc
+from streams.decoding import RawMessage
 
 Place = tuple[str, int]
 """A topic and a partition."""
@@ -70,20 +70,19 @@ class KafkaSource:
         """
         result: list[Any] = []
         positions = self._positions
-        with paused_gc():
-            for message in self._consumer.consume(max_messages, timeout_s):
-                error = message.error()
-                if error is not None:
-                    _raise_if_terminal(error)
-                    continue
-                topic, partition = message.topic(), message.partition()
-                offset: Any = message.offset()
-                positions[topic, partition] = offset + 1
-                # Milliseconds; brokers without timestamps report a negative one.
-                sent_ms = message.timestamp()[1]
-                sent_us = sent_ms * 1000 if sent_ms > 0 else 0
-                # A plain tuple in the shape of RawMessage: building the named one costs a microsecond.
-                result.append((topic, partition, offset, sent_us, message.key(), message.value()))
+        for message in self._consumer.consume(max_messages, timeout_s):
+            error = message.error()
+            if error is not None:
+                _raise_if_terminal(error)
+                continue
+            topic, partition = message.topic(), message.partition()
+            offset: Any = message.offset()
+            positions[topic, partition] = offset + 1
+            # Milliseconds; brokers without timestamps report a negative one.
+            sent_ms = message.timestamp()[1]
+            sent_us = sent_ms * 1000 if sent_ms > 0 else 0
+            # A plain tuple in the shape of RawMessage: building the named one costs a microsecond.
+            result.append((topic, partition, offset, sent_us, message.key(), message.value()))
         return result
 
     @property
