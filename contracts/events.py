@@ -27,7 +27,8 @@ Timestamp = Annotated[
 """Event time as it travels; stored as UTC microseconds."""
 
 NonNegative = Annotated[float, msgspec.Meta(ge=0)]
-Count = Annotated[int, msgspec.Meta(ge=0)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A count that fits the lake's 64-bit columns."""
 
 Actor = Literal["user", "internal", "synthetic"]
 """Who caused the event: a real user, one of our own people, or a test/load generator."""

@@ -1,8 +1,8 @@
 """Chat messages: from the wire to the one stored form, and from there to text and to chat turns.
 
 The stored form is canonical JSON: a list of ``{"role", "parts", …}`` in OpenTelemetry GenAI shape,
-compact, keys in declaration order. Sugar (`prompt`, `response`, `content`) ends in the same form as
-the equivalent message parts.
+compact, keys of messages in declaration order, keys of parts sorted. Sugar (`prompt`, `response`,
+`content`) ends in the same form as the equivalent message parts.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from contracts import reasons
 from contracts.errors import EventInvalid
 from contracts.events import Message
 
-_encode = msgspec.json.Encoder().encode
+# Deterministic: the keys of parts are sorted, whatever order the producer wrote them in.
+_encode = msgspec.json.Encoder(order="deterministic").encode
 _decode = msgspec.json.Decoder(list[Message]).decode
 
 TEXT_TYPES = frozenset({"text", "reasoning"})

@@ -19,6 +19,7 @@ from pydantic_settings import (
     SettingsConfigDict,
     TomlConfigSettingsSource,
 )
+from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from contracts import topics
 from contracts.errors import SettingsError
@@ -212,7 +213,14 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
             f"{name}: {problem}",
             hint=f"Check {TOML_FILE} and the {ENV_PREFIX}* variables; the README lists every setting.",
         ) from None
-    except tomllib.TOMLDecodeError as error:
+    except PydanticSettingsError as error:
+        # Says which section could not be parsed; the value itself stays out of the message.
+        name = str(error).partition('field "')[2].partition('"')[0]
+        raise SettingsError(
+            f"{name}: not valid JSON",
+            hint=f"Settings that are objects or lists are given as JSON in {ENV_PREFIX}* variables.",
+        ) from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SettingsError(f"{TOML_FILE} is not valid TOML: {error}", hint=f"Correct {TOML_FILE}.") from None
 
 
@@ -238,7 +246,8 @@ def _refuse_unknown_environment() -> None:
         if not name.startswith(ENV_PREFIX) or name in known or name in sections:
             continue
         # dict-valued settings take one more level: TAILRACE_KAFKA__SECURITY__SASL.USERNAME
-        if _SEPARATOR in name and name.rsplit(_SEPARATOR, 1)[0] in known:
+        parent = name.rpartition(_SEPARATOR)[0]
+        if parent in known and _SEPARATOR in parent:
             continue
         raise SettingsError(
             f"unknown setting {variable}",

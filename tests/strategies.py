@@ -1,0 +1,152 @@
+"""Random traffic for property tests of the join.
+
+One tick is one microsecond, so that windows of a few ticks meet every boundary and every tie.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import strategies as st
+
+HORIZON = 10
+LATENESS = 3
+LAST_TICK = 60
+KINDS = ("requests", "signals", "outcomes")
+SESSIONS = {"s0": 0, "s1": 1, "s2": 0}
+"""Session → Kafka partition."""
+
+PROMPTS = [None, "reset my password", "password my reset", "where is the invoice", "reset my passwort"]
+RESPONSES = [None, "open the settings page", "I'm sorry, but I can't help with that.", "42"]
+SIGNALS = (
+    *("thumbs", "rating", "comment", "edit", "copy", "accept", "undo"),
+    *("regenerate", "retry", "dwell", "abandon", "escalate", "report"),
+)
+
+Row = dict[str, Any]
+Place = tuple[str, int]
+"""A kind and a partition."""
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Messages per place in the order of their offsets, each disordered by at most LATENESS."""
+
+    places: Mapping[Place, list[Row]]
+
+    def rows(self, kind: str) -> list[Row]:
+        """Every message of a kind, repeats included."""
+        return [row for (k, _), rows in sorted(self.places.items()) if k == kind for row in rows]
+
+
+def _maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    return st.none() | values
+
+
+_ticks = st.integers(0, LAST_TICK)
+_sessions = st.sampled_from(sorted(SESSIONS))
+
+
+@st.composite
+def _requests(draw: st.DrawFn) -> list[Row]:
+    size = draw(st.integers(0, 8))
+    return [
+        {
+            "request_id": f"r{i}",
+            "session_id": draw(_sessions),
+            "us": draw(_ticks),
+            "prompt_text": draw(st.sampled_from(PROMPTS)),
+            "response_text": draw(st.sampled_from(RESPONSES)),
+            "finish_reason": draw(st.sampled_from([None, "stop", "length", "content_filter", "error"])),
+            "error_type": draw(st.sampled_from([None, None, None, "Timeout"])),
+        }
+        for i in range(size)
+    ]
+
+
+def _value(kind: str) -> st.SearchStrategy[float | None]:
+    if kind == "thumbs":
+        return st.sampled_from([1.0, -1.0])
+    if kind == "rating":
+        return st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
+    return st.sampled_from([0.0, 250.0, 4000.0]) if kind == "dwell" else st.none()
+
+
+@st.composite
+def _target(draw: st.DrawFn, requests: list[Row]) -> Row:
+    """What an event says about where it belongs; a session always, a request sometimes."""
+    explicit = draw(st.sampled_from(["no", "no", "yes", "unknown"]))
+    if explicit == "yes" and requests:
+        request = draw(st.sampled_from(requests))
+        return {"session_id": request["session_id"], "request_id": request["request_id"]}
+    return {
+        "session_id": draw(_sessions),
+        "request_id": "nobody" if explicit == "unknown" else None,
+    }
+
+
+@st.composite
+def _signals(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
+    rows = []
+    for i in range(draw(st.integers(0, 12))):
+        kind = draw(st.sampled_from(SIGNALS))
+        text = draw(_maybe(st.sampled_from(["open the settings", "43", "x"]))) if kind == "edit" else None
+        rows.append(
+            {"event_id": f"g{i}", "us": draw(_ticks), "kind": kind, "value": draw(_value(kind)), "text": text}
+            | draw(_target(requests))
+        )
+    return rows
+
+
+@st.composite
+def _outcomes(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
+    rows: list[Row] = []
+    for i in range(draw(st.integers(0, 7))):
+        row = {
+            "event_id": f"o{i}",
+            "us": draw(_ticks),
+            "kind": "ticket",
+            "success": draw(_maybe(st.booleans())),
+            "supersedes": None,
+        } | draw(_target(requests))
+        if rows and draw(st.booleans()):
+            # An amendment comes from the same system and names the same place.
+            earlier = draw(st.sampled_from(rows))
+            row |= {k: earlier[k] for k in ("session_id", "request_id", "home")}
+            row["supersedes"] = earlier["event_id"]
+        else:
+            row["home"] = SESSIONS[row["session_id"]]
+            if row["request_id"] is not None and draw(st.booleans()):
+                row["session_id"] = None
+        rows.append(row)
+    return rows
+
+
+@st.composite
+def traffic(draw: st.DrawFn) -> Traffic:
+    """Requests with evidence: implicit, explicit, orphaned, repeated, amended, out of order."""
+    requests = draw(_requests())
+    by_kind = {
+        "requests": requests,
+        "signals": draw(_signals(requests)),
+        "outcomes": draw(_outcomes(requests)),
+    }
+    places: dict[Place, list[Row]] = {(k, p): [] for k in KINDS for p in sorted(set(SESSIONS.values()))}
+    for kind, rows in by_kind.items():
+        arrivals: dict[int, list[tuple[int, int, Row]]] = {0: [], 1: []}
+        for row in rows:
+            home = row.pop("home") if "home" in row else SESSIONS[row["session_id"]]
+            for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
+                order = row["us"] + draw(st.integers(0, LATENESS)), len(arrivals[home])
+                arrivals[home].append((*order, row | {"partition": home}))
+        for home, copies in arrivals.items():
+            ordered = sorted(copies, key=lambda copy: copy[:2])
+            places[kind, home] = [row | {"offset": offset} for offset, (_, _, row) in enumerate(ordered)]
+    return Traffic(places)
+
+
+def batch_sizes() -> st.SearchStrategy[list[int]]:
+    """How many messages of the next place each poll returns; used round and round."""
+    return st.lists(st.integers(0, 4), min_size=1, max_size=12).filter(any)
