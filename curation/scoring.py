@@ -59,6 +59,9 @@ REPHRASED_PROMPT: Final = 0.8
 GLANCE_MS: Final = 2_000.0
 """Reading time below which the response was hardly looked at."""
 
+_SHAPE: Final = (COSMETIC_EDIT, CORRECTIVE_EDIT, UNRELATED_PROMPT, REPHRASED_PROMPT, GLANCE_MS)
+"""What turns features into evidence: part of the score version, as the weights are."""
+
 
 def _ramp(value: pl.Expr, low: float, high: float) -> pl.Expr:
     return ((value - low) / (high - low)).clip(0.0, 1.0)
@@ -115,8 +118,8 @@ class ScoreModel:
 
     @property
     def version(self) -> str:
-        """Stable hash of the weights, with their origin: `priors-1a2b3c4d`."""
-        content = msgspec.json.encode([self.intercept, sorted(self.weights.items())])
+        """Stable hash of weights and evidence shape, with their origin: `priors-1a2b3c4d`."""
+        content = msgspec.json.encode([self.intercept, sorted(self.weights.items()), _SHAPE])
         return f"{self.origin}-{hashlib.blake2b(content, digest_size=4).hexdigest()}"
 
 
@@ -125,12 +128,14 @@ DEFAULT_MODEL: Final = ScoreModel()
 
 def _hint(contribution: Mapping[str, pl.Expr]) -> pl.Expr:
     """Kind of failure the strongest evidence points to."""
-    operational = pl.sum_horizontal(contribution[s] for s in ("error", "truncated", "filtered"))
-    factual = pl.sum_horizontal(contribution[s].clip(0.0) for s in ("outcome", "report", "undo"))
-    preference = pl.sum_horizontal(
-        contribution[s].clip(0.0)
-        for s in ("thumbs", "rating", "edit", "regenerate", "retry", "rephrase", "refusal")
-    )
+
+    def of(*signals: str) -> pl.Expr:
+        present = [contribution[s].clip(0.0) for s in signals if s in contribution]
+        return pl.sum_horizontal(present) if present else pl.lit(0.0)
+
+    operational = of("error", "truncated", "filtered")
+    factual = of("outcome", "report", "undo")
+    preference = of("thumbs", "rating", "edit", "regenerate", "retry", "rephrase", "refusal")
     best = pl.max_horizontal(operational, factual, preference)
     return (
         pl.when(best <= 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import tempfile
 from datetime import datetime
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
 from contracts.tables import TABLES, frame_schema, is_partitioned, nullable_columns
+
+_RECENT_COMMITS = 500
 
 WATERMARK_KEY = "tailrace.watermarks"
 """Commit metadata of `interactions`: watermark per Kafka partition, UTC microseconds, JSON."""
@@ -48,9 +51,8 @@ class Lake:
         if self.is_local:
             try:
                 Path(self.root).mkdir(parents=True, exist_ok=True)
-                probe = Path(self.root) / ".writable"
-                probe.touch()
-                probe.unlink()
+                with tempfile.TemporaryFile(dir=self.root):
+                    pass
             except OSError as error:
                 raise LakeNotWritable(
                     f"the lake at {self.root} cannot be written: {error.strerror}",
@@ -155,12 +157,17 @@ class Lake:
             rows = rows.filter(pl.col("evidence_until") <= as_of)
         if revisions:
             return rows
-        return rows.sort("request_id", "revision").unique("request_id", keep="last", maintain_order=True)
+        # A request repeated after its window was forgotten may have a first revision twice: the one
+        # consumed first counts, as it does for the request itself.
+        newest = rows.sort(
+            "request_id", "revision", "partition", "offset", descending=[False, True, False, False]
+        )
+        return newest.unique("request_id", keep="first", maintain_order=True)
 
     def watermarks(self) -> dict[int, int]:
         """Watermark per Kafka partition at its last settlement, UTC microseconds."""
         result: dict[int, int] = {}
-        for commit in reversed(self.table("interactions").history()):
+        for commit in reversed(self.table("interactions").history(_RECENT_COMMITS)):
             if stored := commit.get(WATERMARK_KEY):
                 result.update({int(p): int(w) for p, w in json.loads(stored).items()})
         return result

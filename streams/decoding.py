@@ -17,7 +17,7 @@ from contracts import topics
 from contracts.errors import EventInvalid
 from contracts.settings import KafkaSettings
 from contracts.tables import frame_schema
-from contracts.validation import DAY, check, decode_json
+from contracts.validation import DAY, EARLIEST_US, check, decode_json
 from streams.identity import Identity
 from streams.rows import consent_row, outcome_row, request_row, signal_row
 
@@ -85,7 +85,9 @@ class Decoder:
             kind, decoder, to_row = kinds[topic]
             try:
                 event = decode_json(decoder, value, max_bytes=max_bytes)
-                time_us = check(event, now_us=now_us, escaped=b"\\" in (value or b""))
+                # By the broker's clock, so that reading a message again comes to the same verdict.
+                known_at_us = timestamp_us if timestamp_us >= EARLIEST_US else now_us
+                time_us = check(event, now_us=known_at_us, escaped=b"\\" in (value or b""))
                 rows[kind].append(to_row(event, time_us, (partition, offset, timestamp_us), identity))
             except EventInvalid as error:
                 message = RawMessage(topic, partition, offset, timestamp_us, key, value)

@@ -15,7 +15,7 @@ from joiners.watermarks import Watermarks
 from joiners.windows import KINDS, Window
 from streams.checkpoint import Checkpoint, Place
 from streams.decoding import Decoded
-from streams.join_step import interaction_rows
+from streams.join_step import interaction_rows, late_rows
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,12 +78,20 @@ class JoinPipeline:
         )
         self._last_watermarks: dict[int, int] = {}
         self._joined_before = pl.Series("request_id", [], dtype=pl.String)
+        self._settled_until: dict[int, int] = {}
 
-    def assign(self, partitions: Iterable[int], joined_before: pl.Series) -> None:
-        """Own partitions. `joined_before`: ids of requests after the restart offsets that are
-        interactions already; read again they are context only."""
+    def assign(
+        self, partitions: Iterable[int], joined_before: pl.Series, settled_until: Mapping[int, int]
+    ) -> None:
+        """Own partitions.
+
+        `joined_before`: ids of requests after the restart offsets that are interactions already; read
+        again they are context only. `settled_until`: watermarks (UTC microseconds) the partitions had
+        reached before: a request whose window they closed may repeat one that was settled and forgotten.
+        """
         self._watermarks.assign(partitions)
         self._joined_before = joined_before
+        self._settled_until = dict(settled_until)
 
     def process(self, batch: Batch, stats: JoinStats) -> Checkpoint:
         """Take in a batch, settle what is due, and say what has to become durable."""
@@ -116,7 +124,7 @@ class JoinPipeline:
             interactions=interactions,
             watermarks=watermarks,
             restart=self._restart_offsets(batch.positions),
-            recheck=late > 0,
+            recheck=bool(late_rows(interactions, before | self._settled_until, horizon_us).any()),
         )
 
     def _take_in(self, kind: str, frame: pl.DataFrame) -> pl.DataFrame:

@@ -18,12 +18,19 @@ def interaction_rows(
     marked `late`. Its session may need settling again, and it may repeat a request that was settled
     and forgotten long ago. Times are UTC microseconds.
     """
+    return scored.with_columns(
+        revision=pl.lit(1, dtype=pl.Int32),
+        late=late_rows(scored, watermarks, horizon_us),
+        settled_at=pl.lit(settled_at_us, dtype=pl.Int64).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
+    ).select(list(frame_schema("interactions")))
+
+
+def late_rows(rows: pl.DataFrame, watermarks: Mapping[int, int], horizon_us: int) -> pl.Series:
+    """Which requests had their window closed by these watermarks already (boolean)."""
+    if not watermarks:
+        return pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
     limit = pl.col("partition").replace_strict(
         list(watermarks), list(watermarks.values()), default=None, return_dtype=pl.Int64
     )
-    late = pl.col("occurred_at").dt.epoch("us") + horizon_us <= limit
-    return scored.with_columns(
-        revision=pl.lit(1, dtype=pl.Int32),
-        late=late.fill_null(value=False) if watermarks else pl.lit(value=False),
-        settled_at=pl.lit(settled_at_us, dtype=pl.Int64).cast(pl.Datetime("us")).dt.replace_time_zone("UTC"),
-    ).select(list(frame_schema("interactions")))
+    closed = pl.col("occurred_at").dt.epoch("us") + horizon_us <= limit
+    return rows.select(closed.fill_null(value=False).alias("closed"))["closed"]

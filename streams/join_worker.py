@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final
+from typing import Final, TypeVar
 
 import polars as pl
 
@@ -31,6 +31,7 @@ from streams.process import tuned_for_batches
 from streams.source import KafkaSource
 
 log = logging.getLogger("tailrace.join")
+Known = TypeVar("Known")
 
 POLL_MESSAGES: Final = 10_000
 POLL_TIMEOUT_S: Final = 0.2
@@ -145,6 +146,8 @@ class JoinWorker:
     def _hand_over(self, now_us: int, *, close: bool) -> None:
         """Give the micro-batch to the background thread, after the one before is durable."""
         self._wait()
+        if not self._source.positions:
+            return
         batch = Batch(
             decoded=self._decoder.take(),
             now_us=now_us,
@@ -202,17 +205,21 @@ class JoinWorker:
         held = {p: offset for (topic, p), offset in restart.items() if topic == self._requests_topic}
         self.stats.partitions = len(held)
         if held:
-            self._pipeline.assign(held, self._settled_since(held))
+            self._pipeline.assign(held, *self._patiently(lambda: self._known(held)))
 
-    def _settled_since(self, restart: dict[int, int]) -> pl.Series:
-        """Requests at or after the restart offsets that already are interactions."""
+    def _known(self, restart: dict[int, int]) -> tuple[pl.Series, dict[int, int]]:
+        """Requests at or after the restart offsets that already are interactions, and the watermarks
+        up to which the lake may hold more."""
+        rows = self._lake.scan("interactions").filter(
+            pl.col("partition").is_in(list(restart)),
+            pl.col("offset") >= min(restart.values()),
+        )
+        return rows.select("request_id").unique().collect()["request_id"], self._lake.watermarks()
+
+    def _patiently(self, read: Callable[[], Known]) -> Known:
         while True:
             try:
-                rows = self._lake.scan("interactions").filter(
-                    pl.col("partition").is_in(list(restart)),
-                    pl.col("offset") >= min(restart.values()),
-                )
-                return rows.select("request_id").unique().collect()["request_id"]
+                return read()
             except TransientError as error:
                 log.warning("the lake cannot be read yet: %s", error)
                 if self._stop.wait(BACKOFF_FIRST_S):

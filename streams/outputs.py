@@ -37,6 +37,7 @@ class Outputs:
                 "bootstrap.servers": kafka.bootstrap_servers,
                 "client.id": "tailrace-join",
                 "linger.ms": 50,
+                "partitioner": "murmur2_random",
                 "batch.num.messages": 50_000,
                 "queue.buffering.max.messages": 1_000_000,
                 # Uncompressed: aiokafka, which Faust reads with, has no lz4, snappy or zstd of its own.

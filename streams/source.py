@@ -77,6 +77,9 @@ class KafkaSource:
                 continue
             topic, partition = message.topic(), message.partition()
             offset: Any = message.offset()
+            # Taken back while this batch was being collected: the new owner reads it.
+            if (topic, partition) not in positions:
+                continue
             positions[topic, partition] = offset + 1
             # Milliseconds; brokers without timestamps report a negative one.
             sent_ms = message.timestamp()[1]
@@ -134,12 +137,21 @@ class KafkaSource:
         self._consumer.close()
 
     def _assigned(self, consumer: Any, places: list[TopicPartition]) -> None:
-        committed = consumer.committed(places, timeout=_METADATA_TIMEOUT_S)
         restart = {}
-        for place in committed:
-            low, high = consumer.get_watermark_offsets(
-                TopicPartition(place.topic, place.partition), timeout=_METADATA_TIMEOUT_S
-            )
+        try:
+            committed = consumer.committed(places, timeout=_METADATA_TIMEOUT_S)
+            bounds = [
+                consumer.get_watermark_offsets(
+                    TopicPartition(place.topic, place.partition), timeout=_METADATA_TIMEOUT_S
+                )
+                for place in committed
+            ]
+        except KafkaException as exception:
+            raise BrokerUnavailable(
+                f"the broker did not tell where to start reading: {exception.args[0].str()}",
+                hint="Start the worker again when the broker is well; nothing is lost.",
+            ) from exception
+        for place, (low, high) in zip(committed, bounds, strict=True):
             key = (place.topic, place.partition)
             restart[key] = place.offset if place.offset > OFFSET_INVALID and place.offset >= 0 else low
             self._ends[key] = high

@@ -45,9 +45,9 @@ def kafka_settings(broker: EmbeddedBroker) -> Callable[..., KafkaSettings]:
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """The folder of shared test data (TAILRACE_SHARED_DATA, else shared/data beside the checkout)."""
-    named = os.environ.get("TAILRACE_SHARED_DATA")
+    """The folder of shared test data (SHARED_DATA, else shared/data beside the checkout)."""
+    named = os.environ.get("SHARED_DATA")
     folder = Path(named) if named else Path(__file__).parents[2] / "shared" / "data"
     if not folder.is_dir():
-        pytest.skip(f"no shared data at {folder}: set TAILRACE_SHARED_DATA")
+        pytest.skip(f"no shared data at {folder}: set SHARED_DATA")
     return folder
