@@ -18,7 +18,7 @@ from contracts.settings import KafkaSettings
 FLUSH_TIMEOUT_S: Final = 60.0
 BATCH: Final = 10_000
 
-PRODUCED: Final = pl.exclude("^has_.*$", "signal_ids", "outcome_ids", "settled_at", "offset")
+PRODUCED: Final = pl.exclude("^has_.*$", "signal_ids", "outcome_ids", "settled_at")
 """Columns of an interaction that consumers get. Presence flags repeat what nulls and counts say; the
 events behind a row are in the lake."""
 

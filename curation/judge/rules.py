@@ -22,7 +22,7 @@ class RuleThresholds:
     """failure score from which a response may be called failed"""
     pass_upto: float = 0.35
     """failure score up to which a response may be called good"""
-    edit_ratio_min: float = 0.02
+    edit_ratio_min: float = 0.05
     """edits below are cosmetic"""
     edit_ratio_max: float = 0.9
     """edits above are a new text, not a correction"""
