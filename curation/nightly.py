@@ -19,7 +19,7 @@ import polars as pl
 from contracts.errors import TerminalError
 from contracts.settings import Settings
 from curation import candidates, gates, pairs
-from curation.confirm import Progress, confirm, judge_all, judge_items
+from curation.confirm import Progress, confirm, judge_all, judge_items, verdict_cost
 from curation.drop_rows import table_rows
 from curation.eligibility import eligible
 from curation.judge.base import Judge
@@ -28,6 +28,7 @@ from curation.scoring import DEFAULT_MODEL, ScoreModel
 from curation.selection import select
 from curation.settle import SettleReport, settle
 from curation.steps import Funnel
+from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
 from sinks.drops.publish import publish, published, stage
 from sinks.lake import Lake
@@ -52,10 +53,14 @@ class DropResult:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """Rows of a drop before publication, with everything refused on the way."""
+    """Rows of a drop before publication, with everything refused on the way.
+
+    `cost` is what its verdicts cost when they were made, `spent` what this run paid (cached ones nothing).
+    """
 
     rows: pl.DataFrame
     funnel: Funnel
+    cost: dict[str, float]
     spent: Spend
 
 
@@ -102,7 +107,7 @@ def build(
     paired = pl.concat([made["rejected_request_id"], made["chosen_request_id"]]).drop_nulls()
     single = funnel.record(gates.final_text("unpaired", pairs.unpaired_rows(confirmed, paired), curation))
     final = funnel.record(gates.deduplicate(pl.concat([made, single])))
-    return Build(final, funnel, total_spent(judgments))
+    return Build(final, funnel, verdict_cost(judgments), total_spent(judgments))
 
 
 def make_drop(
@@ -120,65 +125,67 @@ def make_drop(
     """Settle, build and publish a drop; publishing the same drop again changes nothing.
 
     `as_of` limits what is seen to events up to that time; without it everything in the lake is.
-    `now_us` is the clock, UTC microseconds. Raises `TerminalError` when the lake holds nothing.
+    `now_us` is the clock, UTC microseconds. Waits while another build under the same `drops_root` runs.
+    Raises `TerminalError` when the lake holds nothing.
     """
-    settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
-    inputs = candidates.pin_inputs(lake)
-    as_of = as_of or candidates.latest_event(lake, inputs)
-    if as_of is None:
-        raise TerminalError(
-            "the lake holds no interactions yet",
-            hint="Send events (`tailrace simulate`, `tailrace replay`) and run `tailrace worker` first.",
+    with exclusive(drops_root):
+        settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
+        inputs = candidates.pin_inputs(lake)
+        as_of = as_of or candidates.latest_event(lake, inputs)
+        if as_of is None:
+            raise TerminalError(
+                "the lake holds no interactions yet",
+                hint="Send events (`tailrace simulate`, `tailrace replay`) and run `tailrace worker` first.",
+            )
+        identity = drop_identity(settings, model, judge, inputs, as_of)
+        channel = settings.curation.channel
+        drop_id = f"{as_of:%Y%m%d}-{stable_hash([channel, identity])[:12]}"
+        if (row := published(lake, drop_id)) is not None:
+            return _existing(drops_root, drop_id, row, settled)
+        built = build(lake, settings, judge, inputs, as_of, now_us=now_us, progress=progress)
+        counts = built.rows.group_by("kind").len()
+        per_kind = dict(counts.iter_rows())
+        tables = table_rows(built.rows, built.funnel.refused(), drop_id, identity, as_of)
+        content = {
+            "drop_id": drop_id,
+            "channel": channel,
+            **identity,
+            "counts": {
+                "preference": per_kind.get("preference", 0),
+                "unpaired": per_kind.get("unpaired", 0),
+                "quarantined": tables["quarantine"].height,
+            },
+            "kto": kto_weights(built.rows),
+            "judge_cost": built.cost,
+            "funnel": built.funnel.stats,
+        }
+        staged = stage(drops_root, drop_id, built.rows, content)
+        registry_row = {
+            "drop_id": drop_id,
+            "channel": channel,
+            "as_of": as_of,
+            "published_at": datetime.fromtimestamp(now_us / 1_000_000, UTC),
+            "inputs": msgspec.json.encode(dict(inputs)).decode(),
+            "config_hash": identity["config_hash"],
+            "code_version": CODE_VERSION,
+            "judge_epoch": judge.epoch.id,
+            "judge": judge.epoch.name,
+            "preference_rows": per_kind.get("preference", 0),
+            "unpaired_rows": per_kind.get("unpaired", 0),
+            "quarantined_rows": tables["quarantine"].height,
+        }
+        folder = publish(lake, drops_root, staged, registry_row, tables, step=step)
+        return DropResult(
+            drop_id=drop_id,
+            folder=folder,
+            new=True,
+            preference_rows=per_kind.get("preference", 0),
+            unpaired_rows=per_kind.get("unpaired", 0),
+            quarantined_rows=tables["quarantine"].height,
+            funnel=built.funnel.stats,
+            settled=settled,
+            spent=built.spent,
         )
-    identity = drop_identity(settings, model, judge, inputs, as_of)
-    channel = settings.curation.channel
-    drop_id = f"{as_of:%Y%m%d}-{stable_hash([channel, identity])[:12]}"
-    if (row := published(lake, drop_id)) is not None:
-        return _existing(drops_root, drop_id, row, settled)
-    built = build(lake, settings, judge, inputs, as_of, now_us=now_us, progress=progress)
-    counts = built.rows.group_by("kind").len()
-    per_kind = dict(counts.iter_rows())
-    tables = table_rows(built.rows, built.funnel.refused(), drop_id, identity, as_of)
-    content = {
-        "drop_id": drop_id,
-        "channel": channel,
-        **identity,
-        "counts": {
-            "preference": per_kind.get("preference", 0),
-            "unpaired": per_kind.get("unpaired", 0),
-            "quarantined": tables["quarantine"].height,
-        },
-        "kto": kto_weights(built.rows),
-        "judge_spent": msgspec.to_builtins(built.spent),
-        "funnel": built.funnel.stats,
-    }
-    staged = stage(drops_root, drop_id, built.rows, content)
-    registry_row = {
-        "drop_id": drop_id,
-        "channel": channel,
-        "as_of": as_of,
-        "published_at": datetime.fromtimestamp(now_us / 1_000_000, UTC),
-        "inputs": msgspec.json.encode(dict(inputs)).decode(),
-        "config_hash": identity["config_hash"],
-        "code_version": CODE_VERSION,
-        "judge_epoch": judge.epoch.id,
-        "judge": judge.epoch.name,
-        "preference_rows": per_kind.get("preference", 0),
-        "unpaired_rows": per_kind.get("unpaired", 0),
-        "quarantined_rows": tables["quarantine"].height,
-    }
-    folder = publish(lake, drops_root, staged, registry_row, tables, step=step)
-    return DropResult(
-        drop_id=drop_id,
-        folder=folder,
-        new=True,
-        preference_rows=per_kind.get("preference", 0),
-        unpaired_rows=per_kind.get("unpaired", 0),
-        quarantined_rows=tables["quarantine"].height,
-        funnel=built.funnel.stats,
-        settled=settled,
-        spent=built.spent,
-    )
 
 
 def kto_weights(rows: pl.DataFrame) -> dict[str, float]:

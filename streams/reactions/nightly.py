@@ -3,19 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 from mode.utils.cron import secs_for_next
 
 from contracts import topics
-from contracts.errors import BrokerUnavailable, LakeNotWritable, SettingsError, TailraceError
+from contracts.errors import BrokerUnavailable, SettingsError, TailraceError
 from contracts.settings import Settings
 from curation.judge.base import make_judge
 from curation.nightly import DropResult, make_drop
@@ -27,7 +23,6 @@ from streams.reactions.threads import in_thread
 
 log = logging.getLogger("tailrace.nightly")
 
-LOCK_FILE: Final = ".nightly.lock"
 _ANNOUNCED: Final = ".announced-"
 
 
@@ -68,14 +63,13 @@ class NightlyReactions:
 
     def _build(self) -> DropResult:
         settings = self._settings
-        with exclusive(settings.drops_root):
-            return make_drop(
-                self._lake,
-                settings.drops_root,
-                settings,
-                make_judge(settings.judge, curation=settings.curation),
-                now_us=time.time_ns() // 1_000,
-            )
+        return make_drop(
+            self._lake,
+            settings.drops_root,
+            settings,
+            make_judge(settings.judge, curation=settings.curation),
+            now_us=time.time_ns() // 1_000,
+        )
 
     async def _announce(self, result: DropResult) -> None:
         marker = self._settings.drops_root / f"{_ANNOUNCED}{result.drop_id}"
@@ -114,25 +108,6 @@ def announcement(result: DropResult, channel: str) -> bytes:
             "manifest_sha256": sha256(result.folder / MANIFEST_FILE),
         }
     )
-
-
-@contextmanager
-def exclusive(drops_root: Path) -> Iterator[None]:
-    """One build at a time under a drops folder: staging folders are shared by name.
-
-    Waits for the other build. The lock goes with its process, so a crash leaves none behind.
-    """
-    try:
-        drops_root.mkdir(parents=True, exist_ok=True)
-        file = (drops_root / LOCK_FILE).open("w")
-    except OSError as error:
-        raise LakeNotWritable(
-            f"the drops folder {drops_root} cannot be written: {error.strerror}",
-            hint="Choose another --home (or TAILRACE_LAKE__DROPS_ROOT) or correct its permissions.",
-        ) from None
-    with file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _check(cron: str) -> None:
