@@ -234,3 +234,4 @@ class JoinWorker:
             self._decoder.take()
             self._quiet_since.clear()
             self._pipeline.reset()
+            self.stats.partitions = 0
