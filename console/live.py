@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
 from types import TracebackType
 
 from rich.live import Live
@@ -11,6 +10,7 @@ from rich.text import Text
 
 from console.terminal import err
 from streams.join_pipeline import JoinStats
+from streams.status import watermark_text
 
 
 class LiveLine:
@@ -50,10 +50,3 @@ class LiveLine:
             f"joined {stats.interactions:,} · dead letters {stats.dead_letters:,}"
         )
         return Text(f"{line} · {stats.problem}" if stats.problem else line)
-
-
-def watermark_text(watermark_us: int | None) -> str:
-    """A watermark for people, UTC to the second."""
-    if watermark_us is None:
-        return "–"
-    return f"{datetime.fromtimestamp(watermark_us / 1_000_000, UTC):%Y-%m-%d %H:%M:%S}Z"

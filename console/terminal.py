@@ -63,7 +63,7 @@ def _cell(value: Any) -> str:
 
 def say(message: str) -> None:
     """A line for a person, on standard error so that standard output stays clean."""
-    err.print(message, highlight=False)
+    err.print(message, highlight=False, soft_wrap=True)
 
 
 def fail(error: TailraceError) -> int:

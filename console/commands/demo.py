@@ -17,7 +17,6 @@ from console.commands.drops import build, describe, show_funnel
 from console.commands.events import Format, raw, read
 from console.commands.lake import show
 from console.options import Home, Json, open_lake, require_file, settings_for
-from console.overview import read_status
 from console.ranking import latent_auc
 from console.report.collect import write_report
 from console.sending import send
@@ -33,6 +32,7 @@ from streams.join_worker import JoinWorker
 from streams.pseudonym_key import load_key
 from streams.recordings import RawEvent
 from streams.simulator import SimulationConfig, simulate, write_truth
+from streams.status import read_status
 
 DAYS = 7
 MARKER = ".tailrace-demo"
@@ -122,6 +122,7 @@ def demo(
             f"The score ranked the simulator's latent failures with ROC AUC {auc:.3f} "
             f"(1 is perfect, 0.5 is guessing). {sent:,} events, {seconds:.0f} s.",
             highlight=False,
+            soft_wrap=True,
         )
 
 

@@ -10,10 +10,10 @@ from typing import Annotated
 import typer
 
 from console.options import Bootstrap, Home, Json, open_lake, settings_for
-from console.overview import Status, read_status
 from console.report.collect import write_report
 from console.terminal import out, print_json, print_table, say
 from curation.settle import settle as run_settle
+from streams.status import Status, read_status
 
 
 def settle(home: Home = None, as_json: Json = False) -> None:
@@ -61,6 +61,7 @@ def show(found: Status) -> None:
         f"watermark {found.watermark or '–'} · lag {'unknown' if found.lag is None else f'{found.lag:,}'} · "
         f"drops {found.drops}",
         highlight=False,
+        soft_wrap=True,
     )
 
 

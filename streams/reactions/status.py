@@ -6,46 +6,20 @@ import asyncio
 import time
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime
 from typing import Any, Final
 
-import polars as pl
-
-from contracts.errors import BrokerUnavailable
 from contracts.settings import Settings
-from contracts.validation import SECOND
-from sinks.accounting import account
 from sinks.lake import Lake
 from streams.join_pipeline import JoinStats
-from streams.lag import lag
 from streams.reactions.stats import ReactionStats
 from streams.reactions.threads import in_thread
+from streams.status import read_status
 
 FRESH_S: Final = 2.0
 
 
-def lake_status(settings: Settings, lake: Lake) -> dict[str, Any]:
-    """Where the pipeline stands, in the shape of `tailrace status --json`. Blocking; scans the lake."""
-    try:
-        behind: int | None = lag(settings.kafka, lake)
-    except BrokerUnavailable:
-        behind = None
-    watermark = min(lake.watermarks().values(), default=None)
-    scores = lake.interactions().select("failure_score").collect()["failure_score"]
-    return {
-        "events": account(lake, horizon_us=settings.join.horizon_us).as_dict(),
-        "interactions": scores.len(),
-        "failures": int((scores >= settings.curation.failure_threshold).sum()),
-        "watermark": None
-        if watermark is None
-        else f"{datetime.fromtimestamp(watermark / SECOND, UTC):%Y-%m-%d %H:%M:%S}Z",
-        "lag": behind,
-        "drops": int(lake.scan("drops").select(pl.len()).collect().item()),
-    }
-
-
 class LakeStatus:
-    """`lake_status`, at most every `FRESH_S` seconds however often it is asked for."""
+    """The status of the lake, at most every `FRESH_S` seconds however often it is asked for."""
 
     def __init__(self, settings: Settings, lake: Lake) -> None:
         self._settings = settings
@@ -58,8 +32,10 @@ class LakeStatus:
         """The status now, or a moment ago."""
         async with self._lock:
             if time.monotonic() - self._read_at > FRESH_S:
-                read = in_thread(lambda: lake_status(self._settings, self._lake), name="tailrace-status")
-                self._last = await read
+                status = await in_thread(
+                    lambda: read_status(self._settings, self._lake), name="tailrace-status"
+                )
+                self._last = status.as_dict()
                 self._read_at = time.monotonic()
             return self._last
 

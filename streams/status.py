@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
 
-from console.live import watermark_text
 from contracts.errors import BrokerUnavailable
 from contracts.settings import Settings
+from contracts.validation import SECOND
 from sinks.accounting import Accounting, account
 from sinks.lake import Lake
 from streams.lag import lag
@@ -27,7 +28,7 @@ class Status:
     drops: int
 
     def as_dict(self) -> dict[str, Any]:
-        """For `--json` and the web view."""
+        """For `tailrace status --json` and the worker's /status."""
         return {
             "events": self.events.as_dict(),
             "interactions": self.interactions,
@@ -38,8 +39,15 @@ class Status:
         }
 
 
+def watermark_text(watermark_us: int | None) -> str:
+    """A watermark for people, UTC to the second."""
+    if watermark_us is None:
+        return "–"
+    return f"{datetime.fromtimestamp(watermark_us / SECOND, UTC):%Y-%m-%d %H:%M:%S}Z"
+
+
 def read_status(settings: Settings, lake: Lake) -> Status:
-    """Read everything `tailrace status` shows."""
+    """Read everything `tailrace status` shows. Scans the lake; asks the broker for its end offsets."""
     try:
         behind: int | None = lag(settings.kafka, lake)
     except BrokerUnavailable:
