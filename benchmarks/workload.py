@@ -21,7 +21,7 @@ PER_REQUEST: Final = 13 / 3
 
 SESSION_REQUESTS: Final = 3
 _START_MS: Final = int(datetime(2026, 1, 5, tzinfo=UTC).timestamp() * 1000)
-_STEP_MS: Final = 20
+_STEP_MS: Final = 200
 
 _WORDS: Final = (  # noqa: SIM905 - a sentence reads better than a list of quotes
     "invoice customer refund order latency policy summary answer question context number total report "
