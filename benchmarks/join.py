@@ -72,7 +72,7 @@ def measure(count: int) -> dict[str, Any]:
         settings = Settings(
             home=Path(folder),
             kafka=KafkaSettings(bootstrap_servers=broker.bootstrap_servers, session_timeout_ms=6_000),
-            join=JoinSettings(idle_seconds=IDLE_SECONDS, checkpoint_events=40_000),
+            join=JoinSettings(idle_seconds=IDLE_SECONDS),
         )
         apply(settings.kafka, settings.join)
         sent, size = produce(broker.bootstrap_servers, count)
