@@ -40,10 +40,10 @@ class Status:
 
 
 def watermark_text(watermark_us: int | None) -> str:
-    """A watermark for people, UTC to the second."""
+    """A watermark as RFC 3339, UTC to the second; a dash when there is none yet."""
     if watermark_us is None:
         return "–"
-    return f"{datetime.fromtimestamp(watermark_us / SECOND, UTC):%Y-%m-%d %H:%M:%S}Z"
+    return f"{datetime.fromtimestamp(watermark_us / SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def read_status(settings: Settings, lake: Lake) -> Status:

@@ -149,7 +149,8 @@ def test_fresh_ids_do_not_repeat_in_forked_children_or_seeded_programs() -> None
         "from contracts.events import SignalObserved as S; from streams.outgoing import prepare\n"
         "def one(): return prepare(S, None, {'session_id': 's', 'kind': 'copy'},"
         " now_us=1_750_000_000_000_000, max_bytes=9999).event_id\n"
-        "one(); child = os.fork(); print(one(), flush=True); child and os.wait()\n"
+        # One write each: two processes share the pipe.
+        "one(); child = os.fork(); os.write(1, one().encode() + b'\\n'); child and os.wait()\n"
     )
     runs = [subprocess.check_output([sys.executable, "-c", code], cwd=CHECKOUT) for _ in range(2)]
     ids = b"".join(runs).split()
