@@ -46,11 +46,24 @@ class Due:
     outcomes: pl.DataFrame
 
 
+def window_closed(watermarks: Mapping[int, int], horizon_us: int) -> pl.Expr:
+    """Whether the watermark of a row's `partition` has reached its `occurred_at` + horizon.
+
+    False where the partition has no watermark. Times are UTC microseconds.
+    """
+    if not watermarks:
+        return pl.lit(value=False)
+    limit = pl.col("partition").replace_strict(
+        list(watermarks), list(watermarks.values()), default=None, return_dtype=pl.Int64
+    )
+    return (pl.col("occurred_at").dt.epoch("us") + horizon_us <= limit).fill_null(value=False)
+
+
 class Window:
     """Open windows of the partitions a worker owns."""
 
     def __init__(self, *, horizon_us: int) -> None:
-        self._horizon = pl.duration(microseconds=horizon_us)
+        self._horizon_us = horizon_us
         self._frames = dict(EMPTY)
 
     def __len__(self) -> int:
@@ -126,10 +139,4 @@ class Window:
 
     def _passed(self, watermarks: Mapping[int, int], frame: pl.DataFrame) -> pl.Expr:
         """Whether the watermark of a row's partition has reached the row's time + horizon."""
-        if not watermarks or frame.is_empty():
-            return pl.lit(value=False)
-        limit = pl.col("partition").replace_strict(
-            list(watermarks), list(watermarks.values()), default=None, return_dtype=pl.Int64
-        )
-        deadline = (pl.col("occurred_at") + self._horizon).dt.epoch("us")
-        return (deadline <= limit).fill_null(value=False)
+        return pl.lit(value=False) if frame.is_empty() else window_closed(watermarks, self._horizon_us)

@@ -12,6 +12,7 @@ from typing import Final
 import polars as pl
 
 from joiners.attribution import attribute
+from joiners.windows import window_closed
 from sinks.lake import Lake
 
 EVIDENCE: Final = ("signals", "outcomes")
@@ -88,10 +89,4 @@ def _height(lake: Lake, name: str) -> int:
 
 def _waiting(events: pl.DataFrame, watermarks: dict[int, int], horizon_us: int) -> int:
     """Events without a request whose own window is still open."""
-    if not watermarks:
-        return events.height
-    limit = pl.col("partition").replace_strict(
-        list(watermarks), list(watermarks.values()), default=None, return_dtype=pl.Int64
-    )
-    closed = pl.col("occurred_at").dt.epoch("us") + horizon_us <= limit
-    return int(events.select((~closed.fill_null(value=False)).sum()).item())
+    return events.filter(~window_closed(watermarks, horizon_us)).height

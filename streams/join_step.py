@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from contracts.tables import frame_schema
+from joiners.windows import window_closed
 
 
 def interaction_rows(
@@ -29,8 +30,4 @@ def late_rows(rows: pl.DataFrame, watermarks: Mapping[int, int], horizon_us: int
     """Which requests had their window closed by these watermarks already (boolean)."""
     if not watermarks:
         return pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
-    limit = pl.col("partition").replace_strict(
-        list(watermarks), list(watermarks.values()), default=None, return_dtype=pl.Int64
-    )
-    closed = pl.col("occurred_at").dt.epoch("us") + horizon_us <= limit
-    return rows.select(closed.fill_null(value=False).alias("closed"))["closed"]
+    return rows.with_columns(closed=window_closed(watermarks, horizon_us))["closed"]
