@@ -23,7 +23,8 @@ EARLIEST_US: Final = int(datetime(2020, 1, 1, tzinfo=UTC).timestamp()) * SECOND
 MAX_AHEAD_US: Final = 24 * HOUR
 
 _fromisoformat = datetime.fromisoformat
-_MAX_MS: Final = 10**14
+MAX_EPOCH_MS: Final = 10**14
+"""Beyond every time that is accepted; guards the multiplication to microseconds."""
 
 
 def parse_time(value: str | int, *, now_us: int) -> int:
@@ -45,7 +46,7 @@ def parse_time(value: str | int, *, now_us: int) -> int:
                 field="$.occurred_at",
             ) from None
     else:
-        time_us = value * 1000 if abs(value) < _MAX_MS else _MAX_MS * 1000
+        time_us = value * 1000 if abs(value) < MAX_EPOCH_MS else MAX_EPOCH_MS * 1000
     if not EARLIEST_US <= time_us <= now_us + MAX_AHEAD_US:
         raise EventInvalid(
             reasons.TIME_RANGE,
@@ -62,6 +63,11 @@ _ID_FIELDS: Final = {
     ConsentChanged: ("event_id", "user_id"),
 }
 _IDS: Final = {kind: attrgetter(*names) for kind, names in _ID_FIELDS.items()}
+
+
+def id_fields(event: Event) -> tuple[str, ...]:
+    """Names of the fields of an event that hold ids."""
+    return _ID_FIELDS[type(event)]
 
 
 def check_ids(event: Event) -> None:

@@ -5,21 +5,23 @@ Nothing raises for a bad message: each becomes either a row or a dead letter wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import msgspec
 import polars as pl
-import pyarrow as pa
 
 from contracts import topics
 from contracts.errors import EventInvalid
 from contracts.settings import KafkaSettings
 from contracts.tables import frame_schema
-from contracts.validation import DAY, EARLIEST_US, check, decode_json
+from contracts.validation import DAY, EARLIEST_US, decode_json
+from streams import evidence_columns, request_columns
+from streams.columns import Refused, moment, origin_columns
+from streams.evidence_columns import ConsentChunk, OutcomeChunk, SignalChunk
 from streams.identity import Identity
-from streams.rows import consent_row, outcome_row, request_row, signal_row
+from streams.request_columns import RequestChunk
 
 
 class RawMessage(NamedTuple):
@@ -33,23 +35,25 @@ class RawMessage(NamedTuple):
     value: bytes | None
 
 
+CHUNK: Final = 2_000
+"""Messages that become columns together: few enough to stay in the processor's cache."""
+
 _DEAD: Final = "dead_letters"
-TEXT_COLUMNS: Final = {"prompt_text": pl.String(), "response_text": pl.String()}
 
 KIND_SCHEMAS: Final = {
-    "requests": pl.Schema({**frame_schema("requests"), **TEXT_COLUMNS}),
-    "signals": frame_schema("signals"),
-    "outcomes": frame_schema("outcomes"),
-    "consents": frame_schema("consents"),
+    "requests": request_columns.SCHEMA,
+    "signals": evidence_columns.SIGNALS,
+    "outcomes": evidence_columns.OUTCOMES,
+    "consents": evidence_columns.CONSENTS,
     _DEAD: frame_schema(_DEAD),
 }
 """Schemas of the decoded frames; requests carry the two texts of their light row besides."""
 
-_ROWS: Final[dict[str, Callable[..., tuple[Any, ...]]]] = {
-    "requests": request_row,
-    "signals": signal_row,
-    "outcomes": outcome_row,
-    "consents": consent_row,
+_CHUNKS: Final[dict[str, Callable[[], RequestChunk | SignalChunk | OutcomeChunk | ConsentChunk]]] = {
+    "requests": RequestChunk,
+    "signals": SignalChunk,
+    "outcomes": OutcomeChunk,
+    "consents": ConsentChunk,
 }
 
 
@@ -67,44 +71,59 @@ class Decoder:
     def __init__(self, kafka: KafkaSettings, identity: Identity) -> None:
         self._identity = identity
         self._max_bytes = kafka.max_value_bytes
-        self._chunks: dict[str, list[pl.DataFrame]] = {kind: [] for kind in (*_ROWS, _DEAD)}
+        self._frames: dict[str, list[pl.DataFrame]] = {kind: [] for kind in KIND_SCHEMAS}
         self._height = 0
         self._kinds = {
-            topic: (kind, msgspec.json.Decoder(topics.EVENT_TYPES[default]), _ROWS[kind])
+            topic: (kind, msgspec.json.Decoder(topics.EVENT_TYPES[default]))
             for kind, (topic, default) in input_topics(kafka).items()
         }
 
     def __len__(self) -> int:
         return self._height
 
-    def feed(self, messages: Iterable[RawMessage], *, now_us: int) -> None:
+    def feed(self, messages: Sequence[RawMessage], *, now_us: int) -> None:
         """Decode messages into the current micro-batch."""
-        kinds, identity, max_bytes = self._kinds, self._identity, self._max_bytes
-        rows: dict[str, list[tuple[Any, ...]]] = {kind: [] for kind in self._chunks}
-        for topic, partition, offset, timestamp_us, key, value in messages:
-            kind, decoder, to_row = kinds[topic]
+        by_topic: dict[str, list[RawMessage]] = {topic: [] for topic in self._kinds}
+        for message in messages:
+            by_topic[message[0]].append(message)
+        for topic, given in by_topic.items():
+            for start in range(0, len(given), CHUNK):
+                self._decode(topic, given[start : start + CHUNK], now_us)
+        self._height += len(messages)
+
+    def _decode(self, topic: str, chunk: list[RawMessage], now_us: int) -> None:
+        kind, decoder = self._kinds[topic]
+        rows: Any = _CHUNKS[kind]()
+        usable: list[RawMessage] = []
+        dead: list[tuple[Any, ...]] = []
+        for message in chunk:
             try:
-                event = decode_json(decoder, value, max_bytes=max_bytes)
-                # By the broker's clock, so that reading a message again comes to the same verdict.
-                known_at_us = timestamp_us if timestamp_us >= EARLIEST_US else now_us
-                time_us = check(event, now_us=known_at_us, escaped=b"\\" in (value or b""))
-                rows[kind].append(to_row(event, time_us, (partition, offset, timestamp_us), identity))
+                rows.add(decode_json(decoder, message[5], max_bytes=self._max_bytes))
             except EventInvalid as error:
-                message = RawMessage(topic, partition, offset, timestamp_us, key, value)
-                rows[_DEAD].append(_dead_letter(message, error))
-        # Columns are built while the rows are still in the processor's cache.
-        for kind, chunk in rows.items():
-            if chunk:
-                self._chunks[kind].append(_frame(chunk, KIND_SCHEMAS[kind]))
-                self._height += len(chunk)
+                dead.append(_dead_letter(message, error))
+            else:
+                usable.append(message)
+        if usable:
+            refused: Refused = {}
+            _, partitions, offsets, sent_us, _, _ = zip(*usable, strict=True)
+            # By the broker's clock, so that reading a message again comes to the same verdict.
+            known_at_us = [at if at >= EARLIEST_US else now_us for at in sent_us]
+            columns = rows.columns(known_at_us, self._identity, refused)
+            frame = pl.DataFrame([*origin_columns(partitions, offsets, sent_us), *columns])
+            if refused:
+                frame = frame.filter(pl.Series([i not in refused for i in range(len(usable))]))
+            self._frames[kind].append(frame.select(KIND_SCHEMAS[kind].names()))
+            dead.extend(_dead_letter(usable[i], error) for i, error in refused.items())
+        if dead:
+            self._frames[_DEAD].append(_dead_letters(dead))
 
     def take(self) -> Decoded:
         """Frames of the micro-batch so far; starts a new one."""
         frames = {
             kind: pl.concat(chunks, rechunk=False) if chunks else pl.DataFrame(schema=KIND_SCHEMAS[kind])
-            for kind, chunks in self._chunks.items()
+            for kind, chunks in self._frames.items()
         }
-        self._chunks = {kind: [] for kind in self._chunks}
+        self._frames = {kind: [] for kind in self._frames}
         self._height = 0
         return Decoded(dead_letters=frames.pop(_DEAD), frames=frames)
 
@@ -127,21 +146,13 @@ def input_topics(kafka: KafkaSettings) -> dict[str, tuple[str, str]]:
     }
 
 
-def _frame(rows: list[tuple[Any, ...]], schema: pl.Schema) -> pl.DataFrame:
-    columns = zip(*rows, strict=True)
-    return pl.DataFrame(
-        [_series(name, dtype, values) for (name, dtype), values in zip(schema.items(), columns, strict=True)]
+def _dead_letters(rows: list[tuple[Any, ...]]) -> pl.DataFrame:
+    schema = KIND_SCHEMAS[_DEAD]
+    columns = {name: list(given) for name, given in zip(schema, zip(*rows, strict=True), strict=True)}
+    received = pl.Series(columns.pop("received_at"), dtype=pl.Int64)
+    dates = columns.pop("date")
+    plain = [pl.Series(name, given, dtype=schema[name]) for name, given in columns.items()]
+    frame = pl.DataFrame(
+        [*plain, moment("received_at", received), pl.Series("date", dates, dtype=pl.Int32).cast(pl.Date)]
     )
-
-
-def _series(name: str, dtype: pl.DataType, values: tuple[Any, ...]) -> pl.Series:
-    """Times and dates come as integers (µs, days): building them as such is several times faster."""
-    if isinstance(dtype, pl.Datetime):
-        return pl.Series(name, values, dtype=pl.Int64).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")
-    if isinstance(dtype, pl.Date):
-        return pl.Series(name, values, dtype=pl.Int32).cast(pl.Date)
-    if isinstance(dtype, pl.List):
-        # Polars builds a series per list; Arrow takes them all at once.
-        listed = pa.array(values, type=pa.large_list(pa.large_string()))
-        return pl.Series(name, pl.from_arrow(listed), dtype=dtype)
-    return pl.Series(name, values, dtype=dtype)
+    return frame.select(schema.names())

@@ -1,0 +1,139 @@
+"""From a chunk of decoded events to columns: what the four kinds of events share.
+
+A chunk is looked at column by column; that costs a fifth of building row after row. Rules are checked the
+same way: a cheap sieve over a whole column, then the exact rule of `contracts.validation` on the few rows
+the sieve caught.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from operator import attrgetter
+from typing import Any, Final
+
+import polars as pl
+import pyarrow as pa
+
+from contracts.errors import EventInvalid
+from contracts.validation import (
+    DAY,
+    EARLIEST_US,
+    MAX_AHEAD_US,
+    check_ids,
+    id_fields,
+    parse_time,
+)
+
+Refused = dict[int, EventInvalid]
+"""Index in the chunk → why the event cannot be used. The first reason found stays."""
+
+
+def refuse(refused: Refused, index: int, rule: Callable[[Any], object], event: Any) -> None:
+    """Apply a rule to one event and note its objection."""
+    try:
+        rule(event)
+    except EventInvalid as error:
+        refused.setdefault(index, error)
+
+
+def values(events: Iterable[Any], field: str) -> list[Any]:
+    """One field of all events."""
+    return list(map(attrgetter(field), events))
+
+
+def texts(name: str, given: Sequence[str | None]) -> pl.Series:
+    """A string column."""
+    return pl.Series(name, given, dtype=pl.String)
+
+
+def field_columns(events: Sequence[Any], schema: Mapping[str, Any], fields: Iterable[str]) -> list[pl.Series]:
+    """Fields of the events as columns of the same names, typed by `schema`."""
+    return [pl.Series(name, values(events, name), dtype=schema[name]) for name in fields]
+
+
+def part_columns(
+    parts: Sequence[Any | None], schema: Mapping[str, Any], fields: Mapping[str, str]
+) -> list[pl.Series]:
+    """Columns from an optional part of each event (`usage`, `behavior`, …); `fields`: field → column.
+
+    A part that no event has costs next to nothing.
+    """
+    if not any(part is not None for part in parts):
+        return [nulls(name, schema[name], len(parts)) for name in fields.values()]
+    columns = []
+    for field, name in fields.items():
+        get = attrgetter(field)
+        given = [None if part is None else get(part) for part in parts]
+        columns.append(_typed(name, given, schema[name]))
+    return columns
+
+
+def nulls(name: str, dtype: Any, height: int) -> pl.Series:
+    """A column of nulls."""
+    return pl.Series(name, [None], dtype=dtype).new_from_index(0, height)
+
+
+def _typed(name: str, given: list[Any], dtype: Any) -> pl.Series:
+    if isinstance(dtype, pl.List):
+        # Polars builds a series per list; Arrow takes them all at once.
+        return pl.Series(
+            name, pl.from_arrow(pa.array(given, type=pa.large_list(pa.large_string()))), dtype=dtype
+        )
+    return pl.Series(name, given, dtype=dtype)
+
+
+def event_times(events: Sequence[Any], known_at_us: Sequence[int], refused: Refused) -> pl.Series:
+    """Event times in UTC microseconds (Int64; 0 where refused).
+
+    `known_at_us`: when each event was known to us, UTC microseconds: how far ahead it may lie.
+    """
+    given = values(events, "occurred_at")
+    if all(type(value) is int for value in given):
+        earliest, latest = min(given) * 1000, max(given) * 1000
+        if earliest >= EARLIEST_US and latest <= min(known_at_us) + MAX_AHEAD_US:
+            return pl.Series(given, dtype=pl.Int64) * 1000
+    return _checked_times(given, known_at_us, refused)
+
+
+def _checked_times(given: Sequence[str | int], known_at_us: Sequence[int], refused: Refused) -> pl.Series:
+    times = [0] * len(given)
+    for i, value in enumerate(given):
+        try:
+            times[i] = parse_time(value, now_us=known_at_us[i])
+        except EventInvalid as error:
+            refused.setdefault(i, error)
+    return pl.Series(times, dtype=pl.Int64)
+
+
+def check_printable(events: Sequence[Any], refused: Refused) -> None:
+    """Refuse events whose ids hold control characters."""
+    if events and not all(
+        "".join(filter(None, values(events, field))).isprintable() for field in id_fields(events[0])
+    ):
+        for i, event in enumerate(events):
+            refuse(refused, i, check_ids, event)
+
+
+def moment(name: str, time_us: pl.Series) -> pl.Series:
+    """UTC microseconds as a timestamp column: much cheaper than from Python datetimes."""
+    return time_us.cast(pl.Datetime("us")).dt.replace_time_zone("UTC").alias(name)
+
+
+def day(name: str, time_us: pl.Series) -> pl.Series:
+    """The UTC date of UTC microseconds."""
+    return (time_us // DAY).cast(pl.Int32).cast(pl.Date).alias(name)
+
+
+ORIGIN: Final = ("duplicate", "partition", "offset", "received_at")
+
+
+def origin_columns(
+    partitions: Sequence[int], offsets: Sequence[int], sent_us: Sequence[int]
+) -> list[pl.Series]:
+    """Where the events came from (`contracts.tables.base.Logged`)."""
+    return [
+        pl.Series("duplicate", [False]).new_from_index(0, len(offsets)),
+        pl.Series("partition", partitions, dtype=pl.Int32),
+        pl.Series("offset", offsets, dtype=pl.Int64),
+        moment("received_at", pl.Series(sent_us, dtype=pl.Int64)),
+    ]

@@ -1,0 +1,145 @@
+"""Columns of `signals`, `outcomes` and `consents` from chunks of their events."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final, Generic, TypeVar
+
+import polars as pl
+
+from contracts import reasons
+from contracts.errors import EventInvalid
+from contracts.events import ConsentChanged, OutcomeRecorded, SignalObserved
+from contracts.tables import frame_schema
+from contracts.validation import check_target
+from streams.columns import (
+    Refused,
+    check_printable,
+    day,
+    event_times,
+    field_columns,
+    moment,
+    refuse,
+    texts,
+    values,
+)
+from streams.identity import Identity
+
+E = TypeVar("E", SignalObserved, OutcomeRecorded, ConsentChanged)
+
+SIGNALS: Final = frame_schema("signals")
+OUTCOMES: Final = frame_schema("outcomes")
+CONSENTS: Final = frame_schema("consents")
+
+_SIGNAL_FIELDS: Final = ("event_id", "session_id", "request_id", "kind", "text", "surface", "actor")
+_OUTCOME_FIELDS: Final = (
+    *("event_id", "session_id", "request_id", "kind"),
+    *("success", "value", "source", "supersedes"),
+)
+_CONSENT_FIELDS: Final = ("event_id", "scope", "granted", "policy_version")
+
+_THUMBS: Final = {"up": 1.0, "down": -1.0}
+_NEEDS_VALUE: Final = frozenset({"rating", "dwell"})
+_RATINGS: Final = (1.0, 5.0)
+
+
+class EventChunk(Generic[E]):
+    """Flat events on their way to columns."""
+
+    def __init__(self) -> None:
+        self.events: list[E] = []
+
+    def add(self, event: E) -> None:
+        """Take in one event."""
+        self.events.append(event)
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def columns(self, known_at_us: Sequence[int], identity: Identity, refused: Refused) -> list[pl.Series]:
+        """Columns of the table but for the origin, in any order; what cannot be used goes to `refused`."""
+        check_printable(self.events, refused)
+        time_us = event_times(self.events, known_at_us, refused)
+        return [
+            moment("occurred_at", time_us),
+            day("date", time_us),
+            *self.own_columns(identity, refused),
+        ]
+
+    def own_columns(self, identity: Identity, refused: Refused) -> list[pl.Series]:
+        """What only this kind has."""
+        raise NotImplementedError
+
+
+class SignalChunk(EventChunk[SignalObserved]):
+    """Signals."""
+
+    def own_columns(self, identity: Identity, refused: Refused) -> list[pl.Series]:
+        """Columns of `signals`."""
+        return [
+            *field_columns(self.events, SIGNALS, _SIGNAL_FIELDS),
+            _user_keys(self.events, identity),
+            _signal_values(self.events, refused),
+        ]
+
+
+class OutcomeChunk(EventChunk[OutcomeRecorded]):
+    """Outcomes."""
+
+    def own_columns(self, identity: Identity, refused: Refused) -> list[pl.Series]:  # noqa: ARG002
+        """Columns of `outcomes`; they name no user."""
+        columns = {c.name: c for c in field_columns(self.events, OUTCOMES, _OUTCOME_FIELDS)}
+        for i in (columns["session_id"].is_null() & columns["request_id"].is_null()).arg_true():
+            refuse(refused, i, check_target, self.events[i])
+        return list(columns.values())
+
+
+class ConsentChunk(EventChunk[ConsentChanged]):
+    """Consent changes."""
+
+    def own_columns(self, identity: Identity, refused: Refused) -> list[pl.Series]:  # noqa: ARG002
+        """Columns of `consents`."""
+        return [*field_columns(self.events, CONSENTS, _CONSENT_FIELDS), _user_keys(self.events, identity)]
+
+
+def _user_keys(events: Sequence[SignalObserved | ConsentChanged], identity: Identity) -> pl.Series:
+    key = identity.user_key
+    return texts("user_key", [key(user) if user else None for user in values(events, "user_id")])
+
+
+def _signal_values(events: Sequence[SignalObserved], refused: Refused) -> pl.Series:
+    """Values as numbers. Only the kinds that give their value a meaning are looked at one by one."""
+    given = values(events, "value")
+    numbers = list(given)
+    for i, (kind, value) in enumerate(zip(values(events, "kind"), given, strict=True)):
+        if kind in _MEANT or (value is not None and type(value) is not float):
+            try:
+                numbers[i] = signal_value(kind, value)
+            except EventInvalid as error:
+                refused.setdefault(i, error)
+                numbers[i] = None
+    return pl.Series("value", numbers, dtype=pl.Float64)
+
+
+def signal_value(kind: str, value: float | bool | str | None) -> float | None:
+    """The number a signal's value stands for, see `contracts.events.SignalKind`; raises `EventInvalid`."""
+    if isinstance(value, bool):
+        value = 1.0 if value else -1.0 if kind == "thumbs" else 0.0
+    elif isinstance(value, str):
+        if kind != "thumbs" or value not in _THUMBS:
+            raise EventInvalid(
+                reasons.SCHEMA, 'a number is needed (thumbs also take "up" and "down")', field="$.value"
+            )
+        value = _THUMBS[value]
+    number = None if value is None else float(value)
+    if kind == "thumbs" and number is not None:
+        # Products that send 0/1 mean down/up; a thumb has no third position.
+        return 1.0 if number > 0 else -1.0
+    if kind in _NEEDS_VALUE and number is None:
+        raise EventInvalid(reasons.SCHEMA, f"{kind} needs a value", field="$.value")
+    if kind == "rating" and number is not None and not _RATINGS[0] <= number <= _RATINGS[1]:
+        raise EventInvalid(reasons.SCHEMA, "a rating lies between 1 and 5", field="$.value")
+    return number
+
+
+_MEANT: Final = frozenset({"thumbs", *_NEEDS_VALUE})

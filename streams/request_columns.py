@@ -1,0 +1,118 @@
+"""Columns of `requests`, and the two texts of the light row, from a chunk of `RequestLogged`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from contracts.events import Behavior, RequestLogged, Usage
+from contracts.messages import encode_messages, last_user_text, normalize, output_text
+from contracts.tables import frame_schema
+from joiners.light import PROMPT_CHARS, RESPONSE_CHARS
+from streams.columns import (
+    Refused,
+    check_printable,
+    day,
+    event_times,
+    field_columns,
+    moment,
+    nulls,
+    part_columns,
+    texts,
+    values,
+)
+from streams.identity import Identity, fingerprint
+
+TEXT_COLUMNS: Final = {"prompt_text": pl.String(), "response_text": pl.String()}
+SCHEMA: Final = pl.Schema({**frame_schema("requests"), **TEXT_COLUMNS})
+
+_json = msgspec.json.Encoder(order="sorted").encode
+
+_PLAIN: Final = (
+    *("event_id", "request_id", "feature", "actor", "provider", "model"),
+    *("latency_ms", "cost_usd", "finish_reason", "error_type", "license"),
+)
+_JSON: Final = ("tools", "parameters", "attributes")
+
+
+def _same(*names: str) -> dict[str, str]:
+    return {name: name for name in names}
+
+
+_PARTS: Final[dict[str, dict[str, str]]] = {
+    "usage": _same(*Usage.__struct_fields__),
+    "behavior": _same(*Behavior.__struct_fields__),
+    "route": {
+        "candidates": "route_candidates",
+        **_same("router_version", "route", "predicted_difficulty"),
+    },
+    "deployment": {"target": "deployment_target", **_same("engine", "quantization", "region")},
+    "experiment": {"name": "experiment", "variant": "variant"},
+    "consent": {"scopes": "consent_scopes", "policy_version": "consent_policy_version"},
+}
+
+
+class RequestChunk:
+    """Requests on their way to columns.
+
+    Messages are brought to their stored form at once and let go: a chunk of whole conversations would not
+    stay in the processor's cache.
+    """
+
+    def __init__(self) -> None:
+        self._events: list[RequestLogged] = []
+        self._texts: list[tuple[str | None, ...]] = []
+
+    def __len__(self) -> int:
+        return len(self._events)
+
+    def add(self, event: RequestLogged) -> None:
+        """Take in one event; raises `EventInvalid` when its messages cannot be used."""
+        inputs = normalize(event.input_messages, event.prompt, role="user", field="input_messages")
+        outputs = normalize(event.output_messages, event.response, role="assistant", field="output_messages")
+        prompt, response = last_user_text(inputs), output_text(outputs)
+        self._texts.append(
+            (
+                None if inputs is None else encode_messages(inputs),
+                None if outputs is None else encode_messages(outputs),
+                prompt[:PROMPT_CHARS] if prompt else None,
+                response[:RESPONSE_CHARS] if response else None,
+            )
+        )
+        event.input_messages = event.output_messages = event.prompt = event.response = None
+        self._events.append(event)
+
+    def columns(self, known_at_us: Sequence[int], identity: Identity, refused: Refused) -> list[pl.Series]:
+        """Columns of `SCHEMA` but for the origin, in any order; what cannot be used is noted in `refused`."""
+        events = self._events
+        check_printable(events, refused)
+        time_us = event_times(events, known_at_us, refused)
+        users = values(events, "user_id")
+        sessions = [event.session_id or event.request_id for event in events]
+        key, split = identity.user_key, identity.split
+        names = ("input_messages", "output_messages", *TEXT_COLUMNS)
+        return [
+            *field_columns(events, SCHEMA, _PLAIN),
+            texts("session_id", sessions),
+            texts("user_key", [key(user) if user else None for user in users]),
+            texts("split", [split(user or session) for user, session in zip(users, sessions, strict=True)]),
+            moment("occurred_at", time_us),
+            day("date", time_us),
+            *map(texts, names, zip(*self._texts, strict=True)),
+            *(_json_column(name, values(events, name)) for name in _JSON),
+            *(
+                column
+                for part, fields in _PARTS.items()
+                for column in part_columns(values(events, part), SCHEMA, fields)
+            ),
+            texts("fingerprint", [fingerprint(e.provider, e.model, e.behavior) for e in events]),
+        ]
+
+
+def _json_column(name: str, given: Sequence[Any]) -> pl.Series:
+    if not any(value is not None for value in given):
+        return nulls(name, pl.String(), len(given))
+    return texts(name, [None if value is None else _json(value).decode() for value in given])
