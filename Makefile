@@ -1,5 +1,6 @@
 # make demo   the whole loop on this machine: leaves a lake, a drop and a report in ./tailrace-home
-# make test   everything: format, lint, types, architecture, tests
+# make test   everything: format, lint, types, architecture, tests (and which broker they ran on)
+# make test-faults   the long fault suite: kills, rebalances, broker and lake faults, on Apache Kafka itself
 # make setup  only the virtual environment (.venv/bin/tailrace)
 
 SHELL := /bin/sh
@@ -10,7 +11,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 CODE := contracts joiners sinks curation streams console infra benchmarks tests
 
-.PHONY: setup demo test lint test-python browser bench clean
+.PHONY: setup demo test lint test-python test-faults browser java bench clean
 
 setup: $(READY)
 
@@ -33,12 +34,19 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-test-python: $(READY) browser
-	$(BIN)/python -m pytest -m "not slow"
+test-python: $(READY) browser java
+	$(BIN)/python -m pytest -m "not slow and not faults"
+
+test-faults: $(READY) java
+	$(BIN)/python -m pytest -m faults
 
 # The report is looked at in a real browser; without one those tests are skipped, and say so.
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || sh infra/debian.sh chromium || true
+
+# Apache Kafka's own broker (infra/kafka) needs Java 17 and Maven; without them its tests are skipped, and say so.
+java:
+	@{ command -v java >/dev/null 2>&1 && command -v mvn >/dev/null 2>&1; } || sh infra/debian.sh default-jre-headless maven || true
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.join

@@ -8,10 +8,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
-import socket
-import subprocess
-import sys
 import tempfile
 import time
 import uuid
@@ -20,13 +16,14 @@ from types import TracebackType
 from typing import Final
 
 from contracts.errors import TerminalError
-from infra import probe, reaper
+from infra import ports, probe
+from infra.ports import HOST
+from infra.supervised import Supervised, tail
 
-HOST: Final = "127.0.0.1"
 START_SECONDS: Final = 15.0
 _ATTEMPTS: Final = 5
-_TAIL_BYTES: Final = 2_000
-_STOP_SECONDS: Final = reaper.GRACE_SECONDS + 2
+_LOG: Final = "broker.log"
+_GRACE_SECONDS: Final = 3.0
 # The broker reads these from the environment; a developer's shell must not reconfigure it.
 _FOREIGN_VARIABLES: Final = frozenset(
     {
@@ -53,7 +50,7 @@ class EmbeddedBroker:
     def __init__(self, port: int | None = None) -> None:
         self._wanted = port
         self._port: int | None = None
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Supervised | None = None
         self._folder: Path | None = None
 
     @property
@@ -76,7 +73,7 @@ class EmbeddedBroker:
     @property
     def running(self) -> bool:
         """Whether the broker's process is alive."""
-        return self._process is not None and self._process.poll() is None
+        return self._process is not None and self._process.running
 
     def __enter__(self) -> EmbeddedBroker:
         self.start()
@@ -98,14 +95,14 @@ class EmbeddedBroker:
         binary = broker_binary()
         attempts = 1 if self._wanted is not None else _ATTEMPTS
         for attempt in range(1, attempts + 1):
-            port = self._wanted if self._wanted is not None else _free_port()
+            port = self._wanted if self._wanted is not None else ports.free_port()
             if self._launch(binary, port):
                 self._port = port
                 return
             # Another process may have taken the port between our choice and the bind.
-            tail, taken = self.log_tail(), not _is_free(port)
+            log, taken = self.log_tail(), not ports.is_free(port)
             self.stop()
-            if attempt == attempts or not (taken or "AddrInUse" in tail):
+            if attempt == attempts or not (taken or "AddrInUse" in log):
                 break
         if self._wanted is not None and taken:
             raise TerminalError(
@@ -113,7 +110,7 @@ class EmbeddedBroker:
                 hint="Stop what listens there, or choose another port (none given: a free one is found).",
             )
         raise TerminalError(
-            f"the embedded broker did not become ready within {START_SECONDS:.0f} s; its log ends:\n{tail}",
+            f"the embedded broker did not become ready within {START_SECONDS:.0f} s; its log ends:\n{log}",
             hint="Run it again; if it stays, start an Apache Kafka (infra/compose.yaml) and set "
             "TAILRACE_KAFKA__BOOTSTRAP_SERVERS.",
         )
@@ -121,29 +118,15 @@ class EmbeddedBroker:
     def stop(self) -> None:
         """Stop the broker (SIGTERM, then SIGKILL) and delete its log. Safe to call twice."""
         process, self._process, self._port = self._process, None, None
-        if process is not None and process.poll() is None:
-            process.terminate()
-            try:
-                process.wait(_STOP_SECONDS)
-            except subprocess.TimeoutExpired:
-                # The whole group, while its leader's id cannot have been given to anybody else.
-                os.killpg(process.pid, signal.SIGKILL)
-                process.wait()
+        if process is not None:
+            process.stop()
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
     def log_tail(self) -> str:
         """The last lines of the broker's log (it logs no message contents)."""
-        if self._folder is None:
-            return ""
-        try:
-            with (self._folder / "broker.log").open("rb") as log:
-                log.seek(0, os.SEEK_END)
-                log.seek(max(0, log.tell() - _TAIL_BYTES))
-                return log.read().decode(errors="replace").strip()
-        except OSError:
-            return ""
+        return tail(self._folder / _LOG) if self._folder is not None else ""
 
     def _launch(self, binary: str, port: int) -> bool:
         self._folder = Path(tempfile.mkdtemp(prefix="tailrace-broker-"))
@@ -151,18 +134,13 @@ class EmbeddedBroker:
         url = f"tcp://{HOST}:{port}"
         command = [binary, "broker", "--cluster-id", cluster, "--listener-url", url]
         command += ["--advertised-listener-url", url, "--storage-engine", "memory://tansu/"]
-        supervisor = [sys.executable, "-I", "-S", reaper.__file__, str(os.getpid()), str(self._folder)]
-        with (self._folder / "broker.log").open("wb") as log:
-            self._process = subprocess.Popen(  # noqa: S603 - our own supervisor and the packaged binary
-                [*supervisor, *command],
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                cwd=self._folder,
-                env={k: v for k, v in os.environ.items() if k.upper() not in _FOREIGN_VARIABLES},
-                # Ctrl-C in a terminal must reach us, not the broker: we stop it when we are done.
-                start_new_session=True,
-            )
+        self._process = Supervised(
+            command,
+            folder=self._folder,
+            log=self._folder / _LOG,
+            env={k: v for k, v in os.environ.items() if k.upper() not in _FOREIGN_VARIABLES},
+            grace_seconds=_GRACE_SECONDS,
+        )
         deadline = time.monotonic() + START_SECONDS
         while self.running and time.monotonic() < deadline:
             if probe.cluster_id(HOST, port, timeout=1.0) == cluster:
@@ -187,20 +165,3 @@ def broker_binary() -> str:
             f"the embedded broker's binary cannot be unpacked: {error.strerror or error}",
             hint="It goes to ~/.calfkit/bin: make the home directory writable, or set CALF_TANSU_BIN.",
         ) from None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe_socket:
-        probe_socket.bind((HOST, 0))
-        return int(probe_socket.getsockname()[1])
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe_socket:
-        # As servers do, so that a port in TIME_WAIT counts as free.
-        probe_socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe_socket.bind((HOST, port))
-        except OSError:
-            return False
-        return True

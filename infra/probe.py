@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import socket
 import struct
+from typing import NamedTuple
 
 _METADATA = 3
 _VERSION = 2  # the first version that names the cluster
@@ -15,9 +16,22 @@ _CORRELATION = 7
 _MAX_ANSWER_BYTES = 1 << 20
 
 
+class Answer(NamedTuple):
+    """What a broker says of its cluster: the id, and the brokers it counts as alive."""
+
+    cluster_id: str | None
+    node_ids: frozenset[int]
+
+
 def cluster_id(host: str, port: int, *, timeout: float) -> str | None:
     """The cluster id the broker at `host:port` gives, or None when no broker answers within
     `timeout` seconds (refused, silent, or not speaking Kafka)."""
+    answer = ask(host, port, timeout=timeout)
+    return answer.cluster_id if answer else None
+
+
+def ask(host: str, port: int, *, timeout: float) -> Answer | None:
+    """The broker's own answer, or None when no broker answers within `timeout` seconds."""
     try:
         with socket.create_connection((host, port), timeout=timeout) as connection:
             connection.settimeout(timeout)
@@ -25,7 +39,7 @@ def cluster_id(host: str, port: int, *, timeout: float) -> str | None:
             (length,) = struct.unpack(">i", _receive(connection, 4))
             if not 0 < length <= _MAX_ANSWER_BYTES:
                 return None
-            return _read_cluster_id(_receive(connection, length))
+            return _read(_receive(connection, length))
     except (OSError, struct.error, UnicodeDecodeError, IndexError):
         return None
 
@@ -47,19 +61,21 @@ def _receive(connection: socket.socket, count: int) -> bytes:
     return chunks
 
 
-def _read_cluster_id(answer: bytes) -> str | None:
+def _read(answer: bytes) -> Answer | None:
     """Metadata v2: correlation id, [node id, host, port, rack], cluster id, …"""
     correlation, brokers = struct.unpack_from(">ii", answer, 0)
     if correlation != _CORRELATION or brokers < 1:
         return None
     at = 8
+    nodes = set()
     for _ in range(brokers):
+        nodes.add(struct.unpack_from(">i", answer, at)[0])
         at += 4
         _, at = _string(answer, at)
         at += 4
         _, at = _string(answer, at)
     name, _ = _string(answer, at)
-    return name
+    return Answer(name, frozenset(nodes))
 
 
 def _string(answer: bytes, at: int) -> tuple[str | None, int]:

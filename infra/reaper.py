@@ -1,10 +1,11 @@
 """Run one command and end it when the process that asked for it is gone, however it went.
 
-`python reaper.py PARENT_PID FOLDER COMMAND…` starts COMMAND and waits. It ends the command
+`python reaper.py PARENT_PID FOLDER GRACE_SECONDS COMMAND…` starts COMMAND and waits. It ends the command
 
-- on SIGTERM or SIGINT: SIGTERM first, SIGKILL after `GRACE_SECONDS`;
-- when its parent process is no longer PARENT_PID (crash, SIGKILL, out of memory): the same way, and
-  FOLDER, which nobody is left to read, is deleted.
+- on SIGTERM or SIGINT: SIGTERM first, SIGKILL after the grace;
+- on SIGUSR1: SIGKILL at once, and it returns only when the command is gone;
+- when its parent process is no longer PARENT_PID (crash, SIGKILL, out of memory): as on SIGTERM, with
+  `ORPHAN_SECONDS` of grace at most, and FOLDER, which nobody is left to read, is deleted.
 
 Why a process between, and not PR_SET_PDEATHSIG on the command itself: that signal fires when the
 *thread* that forked ends, so a broker started from a short-lived thread would die under its users.
@@ -21,35 +22,38 @@ import sys
 from collections.abc import Callable
 from types import FrameType
 
-GRACE_SECONDS = 3.0
+ORPHAN_SECONDS = 3.0
 POLL_SECONDS = 0.1
 _PR_SET_PDEATHSIG = 1
 
 
-def run(parent: int, folder: str, command: list[str]) -> int:
-    """Supervise `command` until it ends or `parent` is gone; returns the command's exit code."""
+def run(parent: int, folder: str, grace: float, command: list[str]) -> int:
+    """Supervise `command` until it ends or `parent` is gone; returns the command's exit code.
+
+    `grace` is how long the command may take to end after SIGTERM, seconds.
+    """
     import subprocess
     import time
 
-    stopping = False
-
-    def stop(_signal: int, _frame: FrameType | None) -> None:
-        nonlocal stopping
-        stopping = True
-
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
+    asked: set[int] = set()
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1):
+        signal.signal(number, lambda arrived, _frame: asked.add(arrived))
     child = subprocess.Popen(command, preexec_fn=_die_with_reaper())  # noqa: S603 - the caller's own command
+    # From here on the kill is carried out by the handler itself: a poll later would be no sudden death.
+    signal.signal(signal.SIGUSR1, _kills(child.kill, asked))
     orphaned = False
-    while not stopping and not orphaned:
+    while not asked and not orphaned:
         try:
             return child.wait(timeout=POLL_SECONDS)
         except subprocess.TimeoutExpired:
             orphaned = os.getppid() != parent
-    child.terminate()
-    deadline = time.monotonic() + GRACE_SECONDS
-    while child.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
+    if signal.SIGUSR1 not in asked:
+        child.terminate()
+        deadline = time.monotonic() + (min(grace, ORPHAN_SECONDS) if orphaned else grace)
+        while child.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+            if os.getppid() != parent and not orphaned:
+                orphaned, deadline = True, min(deadline, time.monotonic() + ORPHAN_SECONDS)
     child.kill()
     code = child.wait()
     if orphaned:
@@ -57,6 +61,14 @@ def run(parent: int, folder: str, command: list[str]) -> int:
 
         shutil.rmtree(folder, ignore_errors=True)
     return code
+
+
+def _kills(kill: Callable[[], None], asked: set[int]) -> Callable[[int, FrameType | None], None]:
+    def handler(number: int, _frame: FrameType | None) -> None:
+        asked.add(number)
+        kill()
+
+    return handler
 
 
 def _die_with_reaper() -> Callable[[], None] | None:
@@ -77,4 +89,4 @@ def _die_with_reaper() -> Callable[[], None] | None:
 
 
 if __name__ == "__main__":
-    sys.exit(run(int(sys.argv[1]), sys.argv[2], sys.argv[3:]))
+    sys.exit(run(int(sys.argv[1]), sys.argv[2], float(sys.argv[3]), sys.argv[4:]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+from enum import StrEnum
 from typing import Annotated, Any
 
 import msgspec
@@ -11,31 +12,109 @@ import typer
 
 from console.options import Bootstrap, Json, settings_for
 from console.terminal import out, print_json, print_table, say
+from contracts.errors import SettingsError, TerminalError
+from infra.apache_kafka import ApacheKafka
 from infra.broker import EmbeddedBroker
+from infra.kafka.jars import cache_folder, version
 from streams import topics
 
 topics_app = typer.Typer(help="Create and check the Kafka topics.", no_args_is_help=True)
 
 
+class Engine(StrEnum):
+    """Which broker to run."""
+
+    tansu = "tansu"
+    kafka = "kafka"
+
+
 def broker(
     port: Annotated[
-        int, typer.Option(help="Port on 127.0.0.1; 0 finds a free one.", min=0, max=65535)
+        int,
+        typer.Option(
+            help="Port on 127.0.0.1; 0 finds a free one. Three brokers take it and the next two.",
+            min=0,
+            max=65533,
+        ),
     ] = 9092,
+    engine: Annotated[
+        Engine,
+        typer.Option(help="tansu: small, starts at once. kafka: Apache Kafka itself; needs Java 17, Maven."),
+    ] = Engine.tansu,
+    brokers: Annotated[
+        int,
+        typer.Option(
+            help="With --engine kafka: 1, or a cluster of 3 (every partition on all, two in sync).",
+            min=1,
+            max=3,
+        ),
+    ] = 1,
 ) -> None:
-    """Run the embedded development broker until interrupted.
+    """Run a development broker until interrupted.
 
-    It speaks the Kafka protocol, listens on loopback only and keeps everything in memory: what it
-    holds is gone when it stops. For production use Apache Kafka (see infra/compose.yaml).
+    Both engines speak the Kafka protocol and listen on loopback only; what they hold is gone when they
+    stop.
+
+    **tansu** (default) is one small binary that keeps everything in memory.
+
+    **kafka** is Apache Kafka (KRaft, no ZooKeeper), for what must behave as in production: rebalances,
+    replication, restarts. Its jars are fetched from Maven Central once (about 45 MB) into the cache folder;
+    the data go to a temporary folder. Where the two differ: docs/brokers.md. For production run a Kafka
+    of your own (see infra/compose.yaml for a start).
+
+    Example: `tailrace broker --engine kafka --brokers 3 --port 0`
+    """
+    if engine is Engine.tansu:
+        if brokers != 1:
+            raise SettingsError(
+                "tansu runs as one broker", hint="Add --engine kafka, or leave --brokers out."
+            )
+        _run_tansu(port or None)
+    else:
+        _run_kafka(port or None, brokers)
+
+
+def _run_tansu(port: int | None) -> None:
+    with EmbeddedBroker(port) as running:
+        out.print(f"Kafka protocol on {running.bootstrap_servers} (memory only; Ctrl-C stops it)")
+        _tell(running.bootstrap_servers)
+        say("and, as its group joins take half the session timeout: TAILRACE_KAFKA__SESSION_TIMEOUT_MS=6000")
+        _wait(running)
+
+
+def _run_kafka(port: int | None, brokers: int) -> None:
+    def fetching() -> None:
+        say(f"fetching Apache Kafka {version()} into {cache_folder()}, once …")
+
+    with ApacheKafka(brokers, port=port, quick_start=False, on_fetch=fetching) as running:
+        out.print(
+            f"Apache Kafka {running.version} on {running.bootstrap_servers} "
+            "(temporary data; Ctrl-C stops it)",
+            soft_wrap=True,
+        )
+        _tell(running.bootstrap_servers)
+        if brokers > 1:
+            say(f"and, for topics on all {brokers}: TAILRACE_KAFKA__REPLICATION_FACTOR={brokers}")
+        _wait(running)
+
+
+def _tell(bootstrap_servers: str) -> None:
+    say(f"Other terminals: export TAILRACE_KAFKA__BOOTSTRAP_SERVERS={bootstrap_servers}")
+
+
+def _wait(running: EmbeddedBroker | ApacheKafka) -> None:
+    """Until Ctrl-C or SIGTERM. Raises `TerminalError` when a broker ends by itself.
+
+    Only from here on are the signals ours: while the start is under way Ctrl-C must end it at once.
     """
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    with EmbeddedBroker(port or None) as running:
-        out.print(f"Kafka protocol on {running.bootstrap_servers} (memory only; Ctrl-C stops it)")
-        say(f"Other terminals: export TAILRACE_KAFKA__BOOTSTRAP_SERVERS={running.bootstrap_servers}")
-        say("and, as its group joins take half the session timeout: TAILRACE_KAFKA__SESSION_TIMEOUT_MS=6000")
-        while not stopped.wait(0.5) and running.running:
-            pass
+    while not stopped.wait(0.5):
+        if not running.running:
+            raise TerminalError(
+                f"the broker ended by itself; its log ends:\n{running.log_tail()}", hint="Start it again."
+            )
 
 
 @topics_app.command("apply")

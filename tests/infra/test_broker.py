@@ -11,7 +11,6 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +18,10 @@ from kafka import KafkaAdminClient
 
 from contracts.errors import TerminalError
 from infra import broker as broker_module
-from infra import probe
-from infra.broker import HOST, EmbeddedBroker
+from infra import ports, probe
+from infra.broker import EmbeddedBroker
+from infra.ports import HOST
+from tests.infra.waiting import addresses, answers, wait_until
 
 CHECKOUT = Path(__file__).parents[2]
 
@@ -28,19 +29,6 @@ CHECKOUT = Path(__file__).parents[2]
 @pytest.fixture(autouse=True)
 def _binary(broker: EmbeddedBroker) -> None:
     """Skips, with the reason, where there is no binary."""
-
-
-def wait_until(condition: Callable[[], bool], seconds: float = 10.0) -> bool:
-    deadline = time.monotonic() + seconds
-    while time.monotonic() < deadline:
-        if condition():
-            return True
-        time.sleep(0.02)
-    return bool(condition())
-
-
-def answers(port: int) -> bool:
-    return probe.cluster_id(HOST, port, timeout=0.5) is not None
 
 
 def test_it_answers_the_kafka_protocol_and_stops() -> None:
@@ -68,18 +56,9 @@ def test_two_brokers_at_once_and_restart() -> None:
 
 def test_it_listens_on_loopback_only() -> None:
     with EmbeddedBroker() as broker:
-        listeners = Path("/proc/net/tcp")
-        if not listeners.exists():
+        if not Path("/proc/net/tcp").exists():
             pytest.skip("no /proc/net/tcp on this system")
-        wanted = f":{broker.port:04X}"
-        addresses = [line.split()[1] for line in listeners.read_text().splitlines()[1:]]
-        bound = {a.split(":")[0] for a in addresses if a.endswith(wanted)}
-        assert bound == {"0100007F"}
-        everywhere = Path("/proc/net/tcp6")
-        if everywhere.exists():
-            assert wanted not in {
-                ":" + line.split()[1].split(":")[1] for line in everywhere.open() if ":" in line.split()[1]
-            }
+        assert addresses(broker.port) == {"0100007F"}
 
 
 def test_a_taken_port_is_one_clear_error() -> None:
@@ -93,8 +72,8 @@ def test_a_taken_port_is_one_clear_error() -> None:
 
 def test_a_port_lost_in_a_race_is_retried(monkeypatch: pytest.MonkeyPatch) -> None:
     with EmbeddedBroker() as stranger:
-        offered = iter([stranger.port, stranger.port, broker_module._free_port()])
-        monkeypatch.setattr(broker_module, "_free_port", lambda: next(offered))
+        offered = iter([stranger.port, stranger.port, ports.free_port()])
+        monkeypatch.setattr(ports, "free_port", lambda: next(offered))
         with EmbeddedBroker() as broker:
             assert broker.port != stranger.port
             assert answers(broker.port)

@@ -1,4 +1,4 @@
-"""The join worker on a real broker: everything stored, exactly once, whatever repeats."""
+"""The join worker on both engines: everything stored, exactly once, whatever repeats."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from contracts.settings import KafkaSettings
 from sinks.lake import Lake
 from streams import join_worker
 from streams.join_worker import JoinStats
+from tests.brokers import Broker
 from tests.streams import lake_of_events as world
 
 STEPS = ["bronze:requests", "bronze:signals", "bronze:dead_letters", "outputs", "interactions", "offsets"]
@@ -38,10 +39,10 @@ class Run:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(broker: object, tmp_path_factory: pytest.TempPathFactory) -> Run:
+def undisturbed(any_broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Run:
     tag = tmp_path_factory.mktemp("join")
     kafka = KafkaSettings(
-        bootstrap_servers=broker.bootstrap_servers,  # type: ignore[attr-defined]
+        bootstrap_servers=any_broker.bootstrap_servers,
         group_id=tag.name,
         session_timeout_ms=6000,
         **{

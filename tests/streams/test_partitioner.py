@@ -16,8 +16,8 @@ from streams.partitioner import murmur2, partition_of
 
 
 @pytest.fixture
-def settings(kafka_settings: Callable[..., KafkaSettings]) -> KafkaSettings:
-    made = kafka_settings()
+def settings(any_kafka_settings: Callable[..., KafkaSettings]) -> KafkaSettings:
+    made = any_kafka_settings()
     topics.apply(made)
     return made
 

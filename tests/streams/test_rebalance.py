@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 
 from contracts.settings import JoinSettings, KafkaSettings, Settings
-from infra.broker import EmbeddedBroker
 from sinks.accounting import account
 from streams.emitter import Emitter
 from streams.identity import Identity
@@ -36,12 +35,10 @@ def send(kafka: KafkaSettings, first: int, count: int) -> int:
     return 2 * count
 
 
-def test_workers_join_and_leave(
-    broker: EmbeddedBroker, kafka_settings: Callable[..., KafkaSettings], tmp_path: Path
-) -> None:
+def test_workers_join_and_leave(any_kafka_settings: Callable[..., KafkaSettings], tmp_path: Path) -> None:
     settings = Settings(
         home=tmp_path,
-        kafka=kafka_settings(partitions=PARTITIONS),
+        kafka=any_kafka_settings(partitions=PARTITIONS),
         join=JoinSettings(idle_seconds=1, checkpoint_seconds=0.5),
     )
     apply(settings.kafka, settings.join)

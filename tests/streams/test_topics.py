@@ -1,4 +1,4 @@
-"""Topics: planned, created, checked, refused; on a real broker, and against a made-up admin client."""
+"""Topics: planned, created, checked, refused; on both engines, and against a made-up admin client."""
 
 from __future__ import annotations
 
@@ -18,6 +18,12 @@ from streams import kafka_client, topics
 from streams.kafka_client import security_options
 
 Make = Callable[..., KafkaSettings]
+
+
+@pytest.fixture
+def kafka_settings(any_kafka_settings: Make) -> Make:
+    """On both engines: what a broker tells of its topics differs most."""
+    return any_kafka_settings
 
 
 def create(settings: KafkaSettings, partitions: dict[str, int]) -> None:
