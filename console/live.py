@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from types import TracebackType
 
 from rich.live import Live
@@ -16,7 +17,7 @@ from streams.status import watermark_text
 class LiveLine:
     """Shows events/s, lag, watermark, open windows and dead letters while a worker runs."""
 
-    def __init__(self, stats: JoinStats, *, quiet: bool = False) -> None:
+    def __init__(self, stats: Callable[[], JoinStats], *, quiet: bool = False) -> None:
         self._stats = stats
         self._last = (time.monotonic(), 0, 0.0)
         shown = err.is_terminal and not quiet
@@ -38,7 +39,7 @@ class LiveLine:
             self._live.__exit__(kind, error, trace)
 
     def _line(self) -> Text:
-        stats = self._stats
+        stats = self._stats()
         then, before, rate = self._last
         now = time.monotonic()
         if now - then >= 1.0:

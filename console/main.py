@@ -8,7 +8,7 @@ import sys
 import typer
 
 from console.commands import broker, dead_letters, demo, drops, events, lake, settings, worker
-from console.terminal import fail
+from console.terminal import LogHandler, fail
 from contracts.errors import TailraceError
 
 app = typer.Typer(
@@ -31,6 +31,7 @@ app.command("drop")(drops.drop)
 app.add_typer(drops.app, name="drops")
 app.command("status")(lake.status)
 app.command("report")(lake.report)
+app.add_typer(lake.app, name="lake")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("settings")(settings.settings)
 app.command("broker")(broker.broker)
@@ -38,7 +39,9 @@ app.command("broker")(broker.broker)
 
 def main() -> None:
     """Run the command line; typed errors end as one line with a hint, never as a traceback."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", handlers=[LogHandler()]
+    )
     # librdkafka reports every lost connection; our own errors say what matters.
     logging.getLogger("tailrace.kafka").setLevel(logging.CRITICAL)
     # kafka-python warns about scheduling delays of its own loop; our own errors say what matters.

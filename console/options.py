@@ -48,7 +48,7 @@ def open_lake(settings: Settings, *, create: bool = False) -> Lake:
     """The lake of the settings. Raises `TerminalError` when it does not exist and is not to be made."""
     lake = Lake(settings.lake_root, storage_options=settings.lake.storage_options)
     if create:
-        lake.create()
+        lake.create(settings.lake)
         return lake
     return lake.require()
 

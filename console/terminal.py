@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,14 @@ EXIT_UNAVAILABLE: Final = 3
 
 out = Console()
 err = Console(stderr=True)
+
+
+class LogHandler(logging.Handler):
+    """Log lines above whatever lives at the bottom of the terminal (progress bars, the worker's line)."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Print one record; it is text, never markup."""
+        err.print(self.format(record), markup=False, highlight=False, soft_wrap=True)
 
 
 def print_json(value: Any) -> None:

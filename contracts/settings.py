@@ -44,6 +44,12 @@ class KafkaSettings(_Section):
         168, gt=0, description="retention `topics apply` sets; must exceed the join horizon"
     )
     session_timeout_ms: int = Field(45_000, ge=6_000, description="Kafka session timeout, milliseconds")
+    instance_id: str = Field(
+        "",
+        pattern=r"^[a-zA-Z0-9._-]{0,200}$",
+        description="name of this worker that outlives a restart: it gets its partitions back and the others "
+        "keep theirs, if it is back within the session timeout; unique per running worker; empty: none",
+    )
     max_value_bytes: int = Field(1 << 20, ge=1024, description="larger values become dead letters, bytes")
     requests_topic: str = Field(topics.REQUESTS, min_length=1, description="topic of requests")
     signals_topic: str = Field(topics.SIGNALS, min_length=1, description="topic of signals")
@@ -65,6 +71,12 @@ class JoinSettings(_Section):
     )
     checkpoint_seconds: float = Field(5, gt=0, description="longest time between checkpoints, seconds")
     checkpoint_events: int = Field(100_000, ge=1, description="most events in one checkpoint")
+    text_memory_mb: int = Field(
+        128, ge=0, description="texts of open windows kept in memory; more go to a scratch file"
+    )
+    processes: int = Field(
+        1, ge=1, le=64, description="processes of one worker, each with a share of the partitions"
+    )
 
     @property
     def horizon_us(self) -> int:
@@ -85,6 +97,29 @@ class LakeSettings(_Section):
     storage_options: dict[str, str] = Field(
         default_factory=dict, description="deltalake storage options of the lake's store"
     )
+    maintenance: bool = Field(
+        True, description="the worker that owns partition 0 merges small files and removes replaced ones"
+    )
+    target_file_mb: int = Field(256, ge=1, le=4096, description="size files are merged up to, MiB")
+    rollup_files: int = Field(
+        256, ge=0, description="small files a recent day may have before they are merged; 0: leave it alone"
+    )
+    compact_after_hours: float = Field(
+        24, ge=1, description="a day is merged into large files when it has been over for so long"
+    )
+    retention_days: float = Field(
+        30, ge=1, description="replaced files and table versions stay readable for so long"
+    )
+
+    @property
+    def target_file_bytes(self) -> int:
+        """The target file size in bytes."""
+        return self.target_file_mb << 20
+
+    @property
+    def compact_after_us(self) -> int:
+        """The correction horizon of the layout in microseconds."""
+        return round(self.compact_after_hours * 3_600_000_000)
 
 
 class PrivacySettings(_Section):

@@ -26,7 +26,7 @@ REQUEST_TERMS: Final = (
 
 def pin_inputs(lake: Lake) -> dict[str, int]:
     """Newest Delta version of every input table."""
-    return {name: lake.version(name) for name in INPUT_TABLES}
+    return {name: lake.content_version(name) for name in INPUT_TABLES}
 
 
 def latest_event(lake: Lake, versions: Mapping[str, int]) -> datetime | None:

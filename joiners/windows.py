@@ -62,9 +62,16 @@ def window_closed(watermarks: Mapping[int, int], horizon_us: int) -> pl.Expr:
 class Window:
     """Open windows of the partitions a worker owns."""
 
-    def __init__(self, *, horizon_us: int) -> None:
+    def __init__(self, *, horizon_us: int, empty: Mapping[str, pl.DataFrame] = EMPTY) -> None:
+        """`empty`: frames without rows of the columns to hold; at least ids, times, places and `settled`."""
         self._horizon_us = horizon_us
-        self._frames = dict(EMPTY)
+        self._empty = dict(empty)
+        self._frames = dict(empty)
+
+    @property
+    def frames(self) -> Mapping[str, pl.DataFrame]:
+        """The rows held, by kind."""
+        return self._frames
 
     def __len__(self) -> int:
         """Open requests."""
@@ -99,7 +106,7 @@ class Window:
         ]
         due = requests.filter(closed)
         if due.is_empty():
-            return Due(due, due, EMPTY["signals"], EMPTY["outcomes"])
+            return Due(due, due, self._empty["signals"], self._empty["outcomes"])
         self._frames["requests"] = requests.with_columns(settled=pl.col("settled") | closed)
         sessions = due.select("session_id").unique()
         ids = due.select("request_id")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from datetime import datetime
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 import pyarrow as pa
@@ -13,12 +13,17 @@ from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
+from contracts.settings import LakeSettings
 from contracts.tables import TABLES, frame_schema, is_partitioned, nullable_columns
+from sinks.maintenance_properties import table_properties
+from sinks.maintenance_watermarks import WATERMARK_KEY, read_watermarks
 
-_RECENT_COMMITS = 500
+__all__ = ["WATERMARK_KEY", "Lake"]
 
-WATERMARK_KEY = "tailrace.watermarks"
-"""Commit metadata of `interactions`: watermark per Kafka partition, UTC microseconds, JSON."""
+MAINTENANCE_OPERATIONS: Final = frozenset({"OPTIMIZE", "SET TBLPROPERTIES", "VACUUM START", "VACUUM END"})
+"""Operations in a Delta log that change no row."""
+
+_NEAR: Final = 20
 
 
 class Lake:
@@ -43,11 +48,13 @@ class Lake:
         """Where a table lies."""
         return f"{self.root.rstrip('/')}/{name}"
 
-    def create(self) -> None:
+    def create(self, options: LakeSettings | None = None) -> None:
         """Create missing tables. Do this before workers start: concurrent creation breaks one.
 
-        Raises `LakeNotWritable` when the root cannot be written.
+        `options` give file size and retention of the new tables; maintenance brings those of older
+        ones in line. Raises `LakeNotWritable` when the root cannot be written.
         """
+        options = options or LakeSettings()
         if self.is_local:
             try:
                 Path(self.root).mkdir(parents=True, exist_ok=True)
@@ -69,6 +76,9 @@ class Lake:
                     description=(TABLES[name].__doc__ or "").strip().splitlines()[0],
                     partition_by=["date"] if is_partitioned(name) else None,
                     mode="ignore",
+                    configuration=table_properties(
+                        name, target_file_mb=options.target_file_mb, retention_days=options.retention_days
+                    ),
                     storage_options=self.storage_options,
                 )
             except (DeltaError, OSError) as error:
@@ -105,6 +115,20 @@ class Lake:
     def version(self, name: str) -> int:
         """Newest version of a table."""
         return int(self.table(name).version())
+
+    def content_version(self, name: str) -> int:
+        """Newest version that changed rows: merges, claims and vacuums since then count for nothing.
+
+        Reading it gives what the newest version gives. With no such commit in the log any more it is the
+        newest version.
+        """
+        table = self.table(name)
+        newest = int(table.version())
+        for depth in (_NEAR, newest + 1):
+            for commit in table.history(depth):
+                if commit["operation"] not in MAINTENANCE_OPERATIONS:
+                    return int(commit["version"])
+        return newest
 
     def scan(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
         """All rows of a table, in the order of its contract, optionally as of a Delta version."""
@@ -166,11 +190,7 @@ class Lake:
 
     def watermarks(self) -> dict[int, int]:
         """Watermark per Kafka partition at its last settlement, UTC microseconds."""
-        result: dict[int, int] = {}
-        for commit in reversed(self.table("interactions").history(_RECENT_COMMITS)):
-            if stored := commit.get(WATERMARK_KEY):
-                result.update({int(p): int(w) for p, w in json.loads(stored).items()})
-        return result
+        return read_watermarks(self.table("interactions"))
 
 
 def _arrow_schema(name: str) -> pa.Schema:

@@ -15,14 +15,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
-from deltalake.exceptions import CommitFailedError, DeltaError
+from deltalake.exceptions import CommitFailedError
 
-from contracts.errors import CommitFenced, LakeUnavailable
+from contracts.errors import CommitFenced
 from contracts.tables import frame_schema, is_partitioned, validate
+from sinks.files import write_files
 from sinks.lake import WATERMARK_KEY, Lake
+from sinks.lake_errors import translated
 
 MAX_FENCED = 8
 """Times a fenced commit is filtered again before giving up for this attempt."""
@@ -44,7 +47,7 @@ def append_messages(lake: Lake, name: str, origin: str, rows: pl.DataFrame) -> i
 
     `origin` names the topic and its incarnation: offsets of a recreated topic are new ones. `rows` has
     the table's columns. Returns how many rows were written. Raises `LakeUnavailable`
-    (transient), `TableInvalid` or `CommitFenced` when other writers keep winning.
+    (transient), `LakeDamaged`, `TableInvalid`, or `CommitFenced` when other writers keep winning.
     """
 
     def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
@@ -82,14 +85,7 @@ def append_revisions(
         transactions = [Transaction(i, (v or 0) + 1) for i, v in zip(ids, versions, strict=True)]
         if all(v == memory.get(i) for i, v in zip(ids, versions, strict=True)):
             return rows, transactions
-        held = (
-            pl.scan_delta(table)
-            .filter(pl.col("date").is_in(rows["date"].unique().to_list()))
-            .select("request_id", "revision")
-            .join(rows.lazy().select("request_id", "revision"), on=["request_id", "revision"], how="semi")
-            .collect()
-        )
-        return rows.join(held, on=["request_id", "revision"], how="anti", maintain_order="left"), transactions
+        return _not_held(table, rows), transactions
 
     metadata = {WATERMARK_KEY: json.dumps(dict(watermarks))} if watermarks else None
 
@@ -97,6 +93,28 @@ def append_revisions(
         memory.update({t.app_id: t.version for t in transactions})
 
     return _append(lake, "interactions", rows, unseen, metadata=metadata, committed=remember)
+
+
+def new_revisions(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
+    """The interactions whose (request, revision) pair the table does not hold yet.
+
+    For whoever must know before the append, to announce nothing twice. Raises `LakeUnavailable`.
+    """
+    if rows.is_empty():
+        return rows
+    with translated(lake, "interactions"):
+        return _not_held(lake.table("interactions"), rows)
+
+
+def _not_held(table: DeltaTable, rows: pl.DataFrame) -> pl.DataFrame:
+    held = (
+        pl.scan_delta(table)
+        .filter(pl.col("date").is_in(rows["date"].unique().to_list()))
+        .select("request_id", "revision")
+        .join(rows.lazy().select("request_id", "revision"), on=["request_id", "revision"], how="semi")
+        .collect()
+    )
+    return rows.join(held, on=["request_id", "revision"], how="anti", maintain_order="left")
 
 
 def append_once(lake: Lake, name: str, rows: pl.DataFrame, *, batch_id: str) -> int:
@@ -125,25 +143,16 @@ def _append(
         return 0
     validate(name, rows)
     for _ in range(MAX_FENCED):
-        table = lake.table(name)
         try:
-            fresh, transactions = unseen(table)
-            if fresh.is_empty():
-                return 0
-            write_deltalake(
-                table,
-                fresh.select(list(frame_schema(name))),
-                mode="append",
-                partition_by=["date"] if is_partitioned(name) else None,
-                commit_properties=CommitProperties(custom_metadata=metadata, app_transactions=transactions),
-            )
+            with translated(lake, name):
+                table = lake.table(name)
+                fresh, transactions = unseen(table)
+                if fresh.is_empty():
+                    return 0
+                properties = CommitProperties(custom_metadata=metadata, app_transactions=transactions)
+                add_rows(lake, table, name, fresh.select(list(frame_schema(name))), properties)
         except CommitFailedError:
             continue
-        except (DeltaError, OSError, pl.exceptions.ComputeError) as error:
-            raise LakeUnavailable(
-                f"table {name} could not be written: {error}",
-                hint="Check disk space, permissions and the object store; the worker keeps retrying.",
-            ) from error
         if committed:
             committed(transactions)
         return fresh.height
@@ -151,3 +160,20 @@ def _append(
         f"other writers keep committing to {name} for the same partitions",
         hint="Is a second worker group writing to this lake?",
     )
+
+
+def add_rows(
+    lake: Lake, table: DeltaTable, name: str, rows: pl.DataFrame, properties: CommitProperties
+) -> None:
+    """Commit rows to a table as loaded: fails when a transaction id moved on since."""
+    partition_by = "date" if is_partitioned(name) else None
+    if lake.is_local:
+        table.create_write_transaction(
+            write_files(Path(lake.uri(name)), rows, partition_by=partition_by),
+            "append",
+            table.schema(),
+            partition_by=partition_by,
+            commit_properties=properties,
+        )
+    else:
+        write_deltalake(table, rows, mode="append", partition_by=partition_by, commit_properties=properties)

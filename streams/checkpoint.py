@@ -8,10 +8,13 @@ from typing import Protocol
 
 import polars as pl
 
+from contracts.errors import TerminalError
 from contracts.tables import frame_schema
 from sinks.lake import Lake
-from sinks.transactions import append_messages, append_revisions
+from sinks.transactions import append_messages, append_revisions, new_revisions
+from streams.isolation import Poison
 from streams.outputs import Outputs
+from streams.poison import PoisonLetters
 
 Place = tuple[str, int]
 
@@ -29,7 +32,8 @@ class Checkpoint:
 
     `bronze`: kind → (topic, rows); `dead_letters` and `interactions`: table rows; `restart`: the
     lowest offset still needed per place; `recheck`: whether some interactions may already be in the
-    lake although nobody else wrote (requests that arrived long after their time).
+    lake although nobody else wrote (requests that arrived long after their time); `poison`: events
+    that a later step cannot take, left out of the interactions.
     """
 
     bronze: Mapping[str, tuple[str, pl.DataFrame]]
@@ -38,6 +42,7 @@ class Checkpoint:
     watermarks: Mapping[int, int]
     restart: Mapping[Place, int]
     recheck: bool = False
+    poison: tuple[Poison, ...] = ()
 
 
 class Committer:
@@ -50,13 +55,16 @@ class Committer:
         offsets: Commits,
         origins: Mapping[str, str],
         *,
+        letters: PoisonLetters | None = None,
         step: Callable[[str], None] | None = None,
     ) -> None:
-        """`origins`: topic → its incarnation (`streams.origins`); `step` is told of every step done."""
+        """`origins`: topic → its incarnation (`streams.origins`); `letters` stores poison, without it
+        there must be none; `step` is told of every step done."""
         self._lake = lake
         self._outputs = outputs
         self._offsets = offsets
         self._origins = origins
+        self._letters = letters
         self._step = step or (lambda _: None)
         self._written: dict[str, int] = {}
 
@@ -67,25 +75,37 @@ class Committer:
     def store(self, checkpoint: Checkpoint) -> None:
         """Make a checkpoint durable in this order, so that a crash after any step loses and repeats nothing.
 
-        1. Append bronze and dead letters; offsets already stored are skipped.
-        2. Produce the outputs and wait for the broker. A crash before 3 produces them again, with
+        1. Append poison to the dead letters, each event once. First: what follows is made without it,
+           and after a restart nothing else would tell.
+        2. Append bronze and dead letters; offsets already stored are skipped.
+        3. Produce the outputs and wait for the broker. A crash before 4 produces them again, with
            the same ids.
-        3. Append interactions; pairs (request, revision) already stored are skipped.
-        4. `release`, on the thread that owns the consumer.
+        4. Append interactions; pairs (request, revision) already stored are skipped.
+        5. `release`, on the thread that owns the consumer.
         """
+        dead_letters = checkpoint.dead_letters
+        if checkpoint.poison:
+            if self._letters is None:
+                raise TerminalError(f"{len(checkpoint.poison)} poison events and nowhere to put them")
+            dead_letters = pl.concat([dead_letters, self._letters.store(checkpoint.poison)])
+            self._step("poison")
         for kind, (topic, rows) in checkpoint.bronze.items():
             append_messages(self._lake, kind, self._origins[topic], rows.select(list(frame_schema(kind))))
             self._step(f"bronze:{kind}")
         for (topic,), rows in checkpoint.dead_letters.group_by("topic"):
             append_messages(self._lake, "dead_letters", self._origins[str(topic)], rows)
         self._step("bronze:dead_letters")
-        self._outputs.dead_letters(checkpoint.dead_letters)
-        self._outputs.interactions(checkpoint.interactions)
+        interactions = checkpoint.interactions
+        if checkpoint.recheck:
+            # A repeat of a request that was settled and forgotten: it has been announced already.
+            interactions = new_revisions(self._lake, interactions)
+        self._outputs.dead_letters(dead_letters)
+        self._outputs.interactions(interactions)
         self._outputs.flush()
         self._step("outputs")
         append_revisions(
             self._lake,
-            checkpoint.interactions,
+            interactions,
             watermarks=checkpoint.watermarks,
             written={} if checkpoint.recheck else self._written,
         )

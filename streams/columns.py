@@ -68,6 +68,41 @@ def part_columns(
     return columns
 
 
+class Repeated:
+    """Columns whose rows repeat from event to event: each distinct row is built once, then only looked up.
+
+    `row` makes the values of the columns from a hashable key.
+    """
+
+    MOST: Final = 20_000
+    """Distinct rows remembered; beyond it they are learned anew."""
+
+    def __init__(self, schema: Mapping[str, Any], row: Callable[[Any], tuple[Any, ...]]) -> None:
+        self._schema = dict(schema)
+        self._row = row
+        self._codes: dict[Any, int] = {}
+        self._rows: list[tuple[Any, ...]] = []
+        self._frame = pl.DataFrame(schema=self._schema)
+
+    def columns(self, keys: Iterable[Any]) -> list[pl.Series]:
+        """The columns of the events these keys belong to."""
+        if len(self._rows) > self.MOST:
+            self._codes, self._rows = {}, []
+            self._frame = pl.DataFrame(schema=self._schema)
+        known = self._codes
+        codes = []
+        for key in keys:
+            code = known.get(key)
+            if code is None:
+                code = known[key] = len(self._rows)
+                self._rows.append(self._row(key))
+            codes.append(code)
+        if self._frame.height < len(self._rows):
+            added = self._rows[self._frame.height :]
+            self._frame = pl.concat([self._frame, pl.DataFrame(added, schema=self._schema, orient="row")])
+        return self._frame[pl.Series(codes, dtype=pl.UInt32)].get_columns()
+
+
 def nulls(name: str, dtype: Any, height: int) -> pl.Series:
     """A column of nulls."""
     return pl.Series(name, [None], dtype=dtype).new_from_index(0, height)

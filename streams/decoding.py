@@ -21,7 +21,7 @@ from streams import evidence_columns, request_columns
 from streams.columns import Refused, moment, origin_columns
 from streams.evidence_columns import ConsentChunk, OutcomeChunk, SignalChunk
 from streams.identity import Identity
-from streams.request_columns import RequestChunk
+from streams.request_columns import RequestChunk, RequestRepeats
 
 
 class RawMessage(NamedTuple):
@@ -49,13 +49,6 @@ KIND_SCHEMAS: Final = {
 }
 """Schemas of the decoded frames; requests carry the two texts of their light row besides."""
 
-_CHUNKS: Final[dict[str, Callable[[], RequestChunk | SignalChunk | OutcomeChunk | ConsentChunk]]] = {
-    "requests": RequestChunk,
-    "signals": SignalChunk,
-    "outcomes": OutcomeChunk,
-    "consents": ConsentChunk,
-}
-
 
 @dataclass(slots=True)
 class Decoded:
@@ -73,6 +66,13 @@ class Decoder:
         self._max_bytes = kafka.max_value_bytes
         self._frames: dict[str, list[pl.DataFrame]] = {kind: [] for kind in KIND_SCHEMAS}
         self._height = 0
+        repeats = RequestRepeats()
+        self._new_chunk: dict[str, Callable[[], Any]] = {
+            "requests": lambda: RequestChunk(repeats),
+            "signals": SignalChunk,
+            "outcomes": OutcomeChunk,
+            "consents": ConsentChunk,
+        }
         self._kinds = {
             topic: (kind, msgspec.json.Decoder(topics.EVENT_TYPES[default]))
             for kind, (topic, default) in input_topics(kafka).items()
@@ -93,7 +93,7 @@ class Decoder:
 
     def _decode(self, topic: str, chunk: list[RawMessage], now_us: int) -> None:
         kind, decoder = self._kinds[topic]
-        rows: Any = _CHUNKS[kind]()
+        rows: Any = self._new_chunk[kind]()
         usable: list[RawMessage] = []
         dead: list[tuple[Any, ...]] = []
         for message in chunk:
@@ -129,11 +129,9 @@ class Decoder:
 
 
 def _dead_letter(message: RawMessage, error: EventInvalid) -> tuple[Any, ...]:
-    return (
-        *(message.topic, message.partition, message.offset, message.timestamp_us),
-        message.timestamp_us // DAY,
-        *(error.reason, error.field, error.detail, message.key, message.value),
-    )
+    topic, partition, offset, sent_us, key, value = message
+    date = sent_us // DAY
+    return topic, partition, offset, sent_us, date, error.reason, error.field, error.detail, key, value
 
 
 def input_topics(kafka: KafkaSettings) -> dict[str, tuple[str, str]]:

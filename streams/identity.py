@@ -21,8 +21,19 @@ class Identity:
     def __init__(self, key: bytes, *, held_out_share: float) -> None:
         self._held_out = int(held_out_share * _SPLIT_DENOMINATOR)
         self._key = hashlib.blake2b(key, digest_size=32).digest()
+        self._remember()
+
+    def _remember(self) -> None:
         self.user_key = lru_cache(maxsize=_CACHE)(self._user_key)
         self.split = lru_cache(maxsize=_CACHE)(self._split)
+
+    def __getstate__(self) -> tuple[int, bytes]:
+        """For the processes of a join fleet; it travels through their pipes only."""
+        return self._held_out, self._key
+
+    def __setstate__(self, state: tuple[int, bytes]) -> None:
+        self._held_out, self._key = state
+        self._remember()
 
     def _user_key(self, user_id: str) -> str:
         """Pseudonym of a user id: 128 bits, hex."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Set
+from dataclasses import dataclass, field, fields
+from types import MappingProxyType
+from typing import Final
 
 import polars as pl
 
@@ -12,10 +14,16 @@ from contracts.validation import SECOND
 from curation.scoring import ScoreModel, score
 from joiners.interactions import join
 from joiners.watermarks import Watermarks
-from joiners.windows import KINDS, Window
+from joiners.windows import KINDS, Due, Window
 from streams.checkpoint import Checkpoint, Place
 from streams.decoding import Decoded
+from streams.isolation import Isolated, Poison, Rows, isolate, without
 from streams.join_step import interaction_rows, late_rows
+from streams.resting import Resting
+from streams.text_store import TextStore
+
+_CONTEXT: Final = "context"
+_KIND_OF: Final = {_CONTEXT: "requests"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +60,29 @@ class JoinStats:
     watermarks: dict[int, int] = field(default_factory=dict)
     problem: str = ""
 
+    @classmethod
+    def total(cls, parts: Iterable[JoinStats]) -> JoinStats:
+        """The sum over workers that own different partitions; the first problem stands for all."""
+        total = cls()
+        for part in parts:
+            for each in fields(cls):
+                mine, theirs = getattr(total, each.name), getattr(part, each.name)
+                setattr(
+                    total,
+                    each.name,
+                    {**mine, **theirs}
+                    if isinstance(mine, dict)
+                    else (mine or theirs)
+                    if isinstance(mine, str)
+                    else mine + theirs,
+                )
+        return total
+
+    def assign(self, other: JoinStats) -> None:
+        """Take over the numbers of another one; whoever watches this object sees them."""
+        for each in fields(self):
+            setattr(self, each.name, getattr(other, each.name))
+
     @property
     def watermark_us(self) -> int | None:
         """The furthest-behind watermark, UTC microseconds."""
@@ -72,26 +103,40 @@ class JoinPipeline:
     def reset(self) -> None:
         """Own nothing: windows will be rebuilt by reading from the restart offsets."""
         options = self._settings.join
-        self._window = Window(horizon_us=options.horizon_us)
+        self._resting = Resting(TextStore(memory_bytes=options.text_memory_mb << 20))
+        self._window = Window(horizon_us=options.horizon_us, empty=self._resting.empty)
         self._watermarks = Watermarks(
             KINDS, lateness_us=options.lateness_us, idle_us=round(options.idle_seconds * SECOND)
         )
         self._last_watermarks: dict[int, int] = {}
         self._joined_before = pl.Series("request_id", [], dtype=pl.String)
         self._settled_until: dict[int, int] = {}
+        self._poison: dict[str, set[tuple[int, int]]] = {}
 
     def assign(
-        self, partitions: Iterable[int], joined_before: pl.Series, settled_until: Mapping[int, int]
+        self,
+        partitions: Iterable[int],
+        joined_before: pl.Series,
+        settled_until: Mapping[int, int],
+        poison: Mapping[str, Set[tuple[int, int]]] = MappingProxyType({}),
     ) -> None:
         """Own partitions.
 
         `joined_before`: ids of requests after the restart offsets that are interactions already; read
         again they are context only. `settled_until`: watermarks (UTC microseconds) the partitions had
         reached before: a request whose window they closed may repeat one that was settled and forgotten.
+        `poison`: kind → (partition, offset) of events that are dead letters already; read again they
+        take no part.
         """
         self._watermarks.assign(partitions)
         self._joined_before = joined_before
         self._settled_until = dict(settled_until)
+        self._poison = {kind: set(places) for kind, places in poison.items()}
+
+    def exclude(self, poison: Iterable[Poison]) -> None:
+        """Join these events with nothing from now on."""
+        for each in poison:
+            self._poison.setdefault(each.kind, set()).add((each.partition, each.offset))
 
     def process(self, batch: Batch, stats: JoinStats) -> Checkpoint:
         """Take in a batch, settle what is due, and say what has to become durable."""
@@ -99,18 +144,15 @@ class JoinPipeline:
         bronze = {kind: self._take_in(kind, frame) for kind, frame in batch.decoded.frames.items()}
         before = self._last_watermarks
         watermarks = self._advance(batch)
-        due = self._window.due(watermarks)
-        joined = join(due.requests, due.signals, due.outcomes, horizon_us=horizon_us, context=due.context)
-        interactions = interaction_rows(
-            score(joined, self._model),
-            watermarks=before,
-            horizon_us=horizon_us,
-            settled_at_us=batch.now_us,
-        )
-        self._window.evict(watermarks)
+        due = self._resting.wake(self._window.due(watermarks))
+        settled = self._settle(due, before, settled_at_us=batch.now_us)
+        interactions = settled.result
+        self.exclude(settled.poison)
+        if any(self._window.evict(watermarks).values()):
+            self._resting.forget(self._window.frames)
         late = int(interactions["late"].sum())
         threshold = self._settings.curation.failure_threshold
-        stats.dead_letters += batch.decoded.dead_letters.height
+        stats.dead_letters += batch.decoded.dead_letters.height + len(settled.poison)
         stats.duplicates += sum(int(frame["duplicate"].sum()) for frame in bronze.values())
         stats.interactions += interactions.height
         stats.failures += int((interactions["failure_score"] >= threshold).sum())
@@ -118,21 +160,58 @@ class JoinPipeline:
         stats.open_requests = len(self._window)
         stats.held_rows = self._window.held()
         stats.watermarks = watermarks
+        restart = self._restart_offsets(batch.positions)
+        self._forget_poison(restart)
         return Checkpoint(
             bronze={kind: (self._topics[kind], frame) for kind, frame in bronze.items()},
             dead_letters=batch.decoded.dead_letters,
             interactions=interactions,
             watermarks=watermarks,
-            restart=self._restart_offsets(batch.positions),
+            restart=restart,
             recheck=bool(late_rows(interactions, before | self._settled_until, horizon_us).any()),
+            poison=settled.poison,
         )
+
+    def _settle(self, due: Due, before: Mapping[int, int], *, settled_at_us: int) -> Isolated[pl.DataFrame]:
+        """Interactions of what is due, and the events left out because they break the join or the score."""
+        horizon_us = self._settings.join.horizon_us
+
+        def step(rows: Rows) -> pl.DataFrame:
+            joined = join(*(rows[kind] for kind in KINDS), horizon_us=horizon_us, context=rows[_CONTEXT])
+            return interaction_rows(
+                score(joined, self._model),
+                watermarks=before,
+                horizon_us=horizon_us,
+                settled_at_us=settled_at_us,
+            )
+
+        rows = {
+            "requests": due.requests,
+            "signals": due.signals,
+            "outcomes": due.outcomes,
+            _CONTEXT: due.context,
+        }
+        if any(self._poison.values()):
+            rows = {
+                name: without(frame, self._poison.get(_KIND_OF.get(name, name), ()))
+                for name, frame in rows.items()
+            }
+        return isolate(rows, step, kinds=_KIND_OF)
+
+    def _forget_poison(self, restart: Mapping[Place, int]) -> None:
+        """Forget places that no window holds any more."""
+        for kind, places in self._poison.items():
+            topic = self._topics[kind]
+            places -= {(p, offset) for p, offset in places if offset < restart.get((topic, p), 0)}
 
     def _take_in(self, kind: str, frame: pl.DataFrame) -> pl.DataFrame:
         """Mark repeats, hold the rest in the window; returns the bronze rows."""
         if frame.is_empty() or kind not in KINDS:
             return frame
         repeated = self._window.seen(kind, frame)
-        self._window.add(kind, frame.filter(~repeated), settled=self._joined_before)
+        fresh = frame.filter(~repeated) if repeated.any() else frame
+        if not fresh.is_empty():
+            self._window.add(kind, self._resting.rest(kind, fresh), settled=self._joined_before)
         for partition, latest in frame.group_by("partition").agg(pl.col("occurred_at").max()).iter_rows():
             self._watermarks.observe(kind, partition, int(latest.timestamp() * SECOND))
         return frame.with_columns(duplicate=repeated)

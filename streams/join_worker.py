@@ -16,17 +16,20 @@ from typing import Final, TypeVar
 
 import polars as pl
 
-from contracts.errors import TerminalError, TransientError
+from contracts.errors import TableInvalid, TerminalError, TransientError
 from contracts.settings import Settings
 from contracts.validation import SECOND
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from sinks.lake import Lake
+from sinks.lake_errors import translated
 from streams.checkpoint import Checkpoint, Committer, Place
 from streams.decoding import Decoder, input_topics
 from streams.identity import Identity
+from streams.invalid_rows import without_invalid
 from streams.join_pipeline import Batch, JoinPipeline, JoinStats
 from streams.origins import topic_origins
 from streams.outputs import Outputs
+from streams.poison import PoisonLetters
 from streams.process import tuned_for_batches
 from streams.source import KafkaSource
 
@@ -61,28 +64,40 @@ class JoinWorker:
         self._lake = lake
         self._clock_us = clock_us
         topics = {kind: topic for kind, (topic, _) in input_topics(settings.kafka).items()}
-        self._requests_topic = topics["requests"]
         origins = topic_origins(settings.kafka, topics.values())
+        self._topics = topics
+        self._letters = PoisonLetters(settings.kafka, lake, topics, origins)
         self._decoder = Decoder(settings.kafka, identity)
         self._pipeline = JoinPipeline(settings, topics, model)
         self._quiet_since: dict[Place, int] = {}
         self._stop = threading.Event()
         self._close = threading.Event()
+        self._closed = False
+        self._has_share = False
         self._background = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tailrace-join")
         self._in_flight: Future[Checkpoint | None] | None = None
         self._source = KafkaSource(
             settings.kafka, topics.values(), on_assign=self._assigned, on_revoke=self._revoked
         )
         outputs = Outputs(settings.kafka, failure_threshold=settings.curation.failure_threshold)
-        self._committer = Committer(lake, outputs, self._source, origins, step=on_step)
+        self._committer = Committer(lake, outputs, self._source, origins, letters=self._letters, step=on_step)
 
     def stop(self) -> None:
         """Ask the loop to finish; what is not yet durable is read again by the next worker."""
         self._stop.set()
+        self._source.interrupt()
 
     def close_windows(self) -> None:
         """Ask for every open window to be closed once everything on the broker has been read."""
+        self._closed = False
         self._close.set()
+
+    @property
+    def drained(self) -> bool:
+        """Whether the windows were closed as asked and all is durable; a member without a share has none."""
+        if not self._has_share:
+            return False
+        return not self._source.positions or (self._closed and self._in_flight is None)
 
     def settled(self, consumed: int) -> bool:
         """Whether that many messages are read and all of them durable, with no window open."""
@@ -119,6 +134,7 @@ class JoinWorker:
                     self._hand_over(now_us, close=close)
                     last = time.monotonic()
                 if close:
+                    self._closed = True
                     self._close.clear()
                     if drain:
                         break
@@ -189,6 +205,9 @@ class JoinWorker:
         while True:
             try:
                 self._committer.store(checkpoint)
+            except TableInvalid as error:
+                checkpoint = without_invalid(checkpoint, error)
+                self._pipeline.exclude(checkpoint.poison)
             except TransientError as error:
                 self.stats.problem = str(error)
                 log.warning("checkpoint delayed, trying again in %.1f s: %s", pause, error)
@@ -202,28 +221,38 @@ class JoinWorker:
     def _assigned(self, restart: dict[Place, int]) -> None:
         """Places were assigned: windows are rebuilt by reading on from the restart offsets."""
         self._committer.forget()
-        held = {p: offset for (topic, p), offset in restart.items() if topic == self._requests_topic}
+        self._has_share = True
+        held = {p: offset for (topic, p), offset in restart.items() if topic == self._topics["requests"]}
         self.stats.partitions = len(held)
         if held:
-            self._pipeline.assign(held, *self._patiently(lambda: self._known(held)))
+            self._pipeline.assign(
+                held,
+                *self._patiently(lambda: self._joined(held)),
+                self._patiently(lambda: self._letters.known(restart)),
+            )
 
-    def _known(self, restart: dict[int, int]) -> tuple[pl.Series, dict[int, int]]:
+    def _joined(self, restart: dict[int, int]) -> tuple[pl.Series, dict[int, int]]:
         """Requests at or after the restart offsets that already are interactions, and the watermarks
         up to which the lake may hold more."""
-        rows = self._lake.scan("interactions").filter(
-            pl.col("partition").is_in(list(restart)),
-            pl.col("offset") >= min(restart.values()),
-        )
-        return rows.select("request_id").unique().collect()["request_id"], self._lake.watermarks()
+        with translated(self._lake, "interactions"):
+            rows = self._lake.scan("interactions").filter(
+                pl.col("partition").is_in(list(restart)),
+                pl.col("offset") >= min(restart.values()),
+            )
+            return rows.select("request_id").unique().collect()["request_id"], self._lake.watermarks()
 
     def _patiently(self, read: Callable[[], Known]) -> Known:
         while True:
             try:
-                return read()
+                found = read()
             except TransientError as error:
+                self.stats.problem = str(error)
                 log.warning("the lake cannot be read yet: %s", error)
                 if self._stop.wait(BACKOFF_FIRST_S):
                     raise TerminalError("stopped while the lake was unavailable") from error
+            else:
+                self.stats.problem = ""
+                return found
 
     def _revoked(self, places: list[Place]) -> None:
         """Places are given up: finish what is in flight, forget the rest."""

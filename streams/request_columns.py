@@ -7,6 +7,7 @@ from typing import Any, Final
 
 import msgspec
 import polars as pl
+from msgspec.structs import astuple
 
 from contracts.events import Behavior, RequestLogged, Usage
 from contracts.messages import encode_messages, last_user_text, normalize, output_text
@@ -14,6 +15,7 @@ from contracts.tables import frame_schema
 from joiners.light import PROMPT_CHARS, RESPONSE_CHARS
 from streams.columns import (
     Refused,
+    Repeated,
     check_printable,
     day,
     event_times,
@@ -32,7 +34,7 @@ SCHEMA: Final = pl.Schema({**frame_schema("requests"), **TEXT_COLUMNS})
 _json = msgspec.json.Encoder(order="sorted").encode
 
 _PLAIN: Final = (
-    *("event_id", "request_id", "feature", "actor", "provider", "model"),
+    *("event_id", "request_id", "feature", "actor"),
     *("latency_ms", "cost_usd", "finish_reason", "error_type", "license"),
 )
 _JSON: Final = ("tools", "parameters", "attributes")
@@ -44,15 +46,38 @@ def _same(*names: str) -> dict[str, str]:
 
 _PARTS: Final[dict[str, dict[str, str]]] = {
     "usage": _same(*Usage.__struct_fields__),
-    "behavior": _same(*Behavior.__struct_fields__),
     "route": {
         "candidates": "route_candidates",
         **_same("router_version", "route", "predicted_difficulty"),
     },
     "deployment": {"target": "deployment_target", **_same("engine", "quantization", "region")},
     "experiment": {"name": "experiment", "variant": "variant"},
-    "consent": {"scopes": "consent_scopes", "policy_version": "consent_policy_version"},
 }
+
+
+_LAYERS: Final = ("provider", "model", *Behavior.__struct_fields__, "fingerprint")
+_CONSENT: Final = ("consent_policy_version", "consent_scopes")
+
+
+def _layers_row(key: tuple[str | None, str | None, tuple[str | None, ...] | None]) -> tuple[str | None, ...]:
+    provider, model, layers = key
+    behavior = (
+        None if layers is None else Behavior(**dict(zip(Behavior.__struct_fields__, layers, strict=True)))
+    )
+    values_of = layers or (None,) * len(Behavior.__struct_fields__)
+    return provider, model, *values_of, fingerprint(provider, model, behavior)
+
+
+def _consent_row(key: tuple[str | None, tuple[str, ...]] | None) -> tuple[str | None, list[str] | None]:
+    return (None, None) if key is None else (key[0], list(key[1]))
+
+
+class RequestRepeats:
+    """What requests of one deployment repeat: the layers that decide behaviour, and consent."""
+
+    def __init__(self) -> None:
+        self.layers = Repeated({name: SCHEMA[name] for name in _LAYERS}, _layers_row)
+        self.consent = Repeated({name: SCHEMA[name] for name in _CONSENT}, _consent_row)
 
 
 class RequestChunk:
@@ -62,7 +87,8 @@ class RequestChunk:
     stay in the processor's cache.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, repeats: RequestRepeats) -> None:
+        self._repeats = repeats
         self._events: list[RequestLogged] = []
         self._texts: list[tuple[str | None, ...]] = []
 
@@ -108,7 +134,13 @@ class RequestChunk:
                 for part, fields in _PARTS.items()
                 for column in part_columns(values(events, part), SCHEMA, fields)
             ),
-            texts("fingerprint", [fingerprint(e.provider, e.model, e.behavior) for e in events]),
+            *self._repeats.layers.columns(
+                (e.provider, e.model, None if e.behavior is None else astuple(e.behavior)) for e in events
+            ),
+            *self._repeats.consent.columns(
+                None if e.consent is None else (e.consent.policy_version, tuple(e.consent.scopes))
+                for e in events
+            ),
         ]
 
 

@@ -14,8 +14,8 @@ from console.options import Bootstrap, Home, Json, open_lake, settings_for
 from console.terminal import print_json, say
 from contracts.errors import TerminalError
 from streams import topics
+from streams.fleet import make_join
 from streams.identity import Identity
-from streams.join_worker import JoinWorker
 from streams.pseudonym_key import load_key
 
 
@@ -37,6 +37,12 @@ def worker(
         Role | None,
         typer.Option(help="join: the bulk join; reactions: online judge, consent, nightly build."),
     ] = None,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1, help="Processes for the join, each with a share of the partitions; one per core."
+        ),
+    ] = None,
     home: Home = None,
     bootstrap_servers: Bootstrap = None,
     as_json: Json = False,
@@ -47,6 +53,9 @@ def worker(
     more workers to share the partitions.
     """
     settings = settings_for(home, bootstrap_servers)
+    if processes is not None:
+        join = settings.join.model_copy(update={"processes": processes})
+        settings = settings.model_copy(update={"join": join})
     for warning in topics.verify(settings.kafka, settings.join).warnings:
         say(f"[yellow]warning:[/] {warning}")
     lake = open_lake(settings, create=True)
@@ -56,14 +65,15 @@ def worker(
         from streams.reactions.worker import run as run_app
 
         roles = frozenset({only.value} if only else {role.value for role in Role})
-        raise typer.Exit(run_app(settings, lake, identity, roles))
+        watch = None if as_json or only is Role.REACTIONS else LiveLine
+        raise typer.Exit(run_app(settings, lake, identity, roles, watch=watch))
     if only is Role.REACTIONS:
         raise TerminalError("only the join can be drained", hint="Leave out --only, or use --only join.")
-    join_worker = JoinWorker(settings, lake, identity)
+    join_worker = make_join(settings, lake, identity)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: join_worker.stop())
     logging.getLogger("tailrace").setLevel(logging.WARNING)
-    with LiveLine(join_worker.stats, quiet=as_json):
+    with LiveLine(lambda: join_worker.stats, quiet=as_json):
         stats = join_worker.run(drain=True)
     if as_json:
         print_json(

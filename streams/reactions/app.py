@@ -10,8 +10,8 @@ import faust
 
 from contracts.settings import Settings
 from sinks.lake import Lake
+from streams.fleet import make_join
 from streams.identity import Identity
-from streams.join_worker import JoinWorker
 from streams.reactions.consent import ConsentReactions
 from streams.reactions.dead_letters import DeadLetterReactions
 from streams.reactions.join_service import JoinService
@@ -93,7 +93,7 @@ def create_app(
         raise ValueError(f"roles are {sorted(ROLES)}")
     app = ReactionsApp(f"{settings.kafka.group_id}-reactions", **_options(settings, store))
     if JOIN in roles:
-        app.join = JoinService(lambda: JoinWorker(settings, lake, identity), fail=app.fail)
+        app.join = JoinService(lambda: make_join(settings, lake, identity), fail=app.fail)
     if REACTIONS in roles:
         stats = app.stats = ReactionStats()
         judge = OnlineJudge(settings, lake, stats)

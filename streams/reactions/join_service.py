@@ -13,6 +13,7 @@ import mode
 from confluent_kafka import KafkaException
 
 from contracts.errors import SettingsError, TerminalError
+from streams.fleet import JoinFleet
 from streams.join_pipeline import JoinStats
 from streams.join_worker import JoinWorker
 
@@ -23,18 +24,22 @@ STOP_SECONDS: Final = 20.0
 
 
 class JoinService(mode.Service):  # type: ignore[misc]
-    """Runs a `JoinWorker` in a thread.
+    """Runs a `JoinWorker` or a `JoinFleet` in a thread.
 
     `fail` is called, in the event loop, with the error that ended the worker; a stop is no error.
     """
 
     def __init__(
-        self, make_worker: Callable[[], JoinWorker], *, fail: Callable[[BaseException], None], **options: Any
+        self,
+        make_worker: Callable[[], JoinWorker | JoinFleet],
+        *,
+        fail: Callable[[BaseException], None],
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self._make_worker = make_worker
         self._fail = fail
-        self._worker: JoinWorker | None = None
+        self._worker: JoinWorker | JoinFleet | None = None
         self._ended = asyncio.Event()
 
     @property

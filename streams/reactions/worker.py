@@ -6,7 +6,8 @@ import asyncio
 import errno
 import logging
 import signal
-from contextlib import suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final
 
 import aiokafka.errors
@@ -16,9 +17,12 @@ from contracts.errors import BrokerUnavailable, TerminalError
 from contracts.settings import Settings
 from sinks.lake import Lake
 from streams.identity import Identity
-from streams.reactions.app import ROLES, create_app
+from streams.join_pipeline import JoinStats
+from streams.reactions.app import ROLES, ReactionsApp, create_app
 
 log = logging.getLogger("tailrace.worker")
+
+Watch = Callable[[Callable[[], JoinStats]], AbstractContextManager[object]]
 
 GIVE_UP_S: Final = 5.0
 _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT)
@@ -30,18 +34,22 @@ def run(
     lake: Lake,
     identity: Identity,
     roles: frozenset[str] = ROLES,
+    *,
+    watch: Watch | None = None,
 ) -> int:
     """Run a worker until SIGTERM or SIGINT; returns 0 after a clean stop.
 
-    The tables of the lake must exist. Raises the `TailraceError` that ended the worker: terminal ones
-    leave offsets uncommitted.
+    `watch` is a context around the run that may look at the join's statistics. The tables of the lake must
+    exist. Raises the `TailraceError` that ended the worker: terminal ones leave offsets uncommitted.
     """
     _quiet()
-    return asyncio.run(_serve(settings, lake, identity, roles))
-
-
-async def _serve(settings: Settings, lake: Lake, identity: Identity, roles: frozenset[str]) -> int:
     app = create_app(settings, lake=lake, identity=identity, roles=roles)
+    join = app.join
+    with watch(lambda: join.stats) if watch and join else nullcontext():
+        return asyncio.run(_serve(app, settings, roles))
+
+
+async def _serve(app: ReactionsApp, settings: Settings, roles: frozenset[str]) -> int:
     stopping = asyncio.Event()
     app.on_failure = lambda _: stopping.set()
     loop = asyncio.get_running_loop()

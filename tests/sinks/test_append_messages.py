@@ -70,7 +70,7 @@ def test_replays_from_anywhere_leave_each_offset_once(
 
 def test_a_writer_that_was_overtaken_filters_again(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     zombie, worker = Lake(lake.root), Lake(lake.root)
-    real, calls = transactions.write_deltalake, []
+    real, calls = transactions.add_rows, []
 
     def overtaken(*args: object, **options: object) -> None:
         calls.append(1)
@@ -78,22 +78,22 @@ def test_a_writer_that_was_overtaken_filters_again(lake: Lake, monkeypatch: pyte
             append_messages(worker, "signals", "t", batch(range(3)))
         real(*args, **options)
 
-    monkeypatch.setattr(transactions, "write_deltalake", overtaken)
+    monkeypatch.setattr(transactions, "add_rows", overtaken)
     assert append_messages(zombie, "signals", "t", batch(range(5))) == 2
     assert stored(lake) == [0, 1, 2, 3, 4]
 
 
 def test_endless_fencing_ends_in_an_error(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
-    real, counter = transactions.write_deltalake, iter(range(0, 1000, 2))
+    real, counter = transactions.add_rows, iter(range(0, 1000, 2))
 
     def always_overtaken(table: object, *args: object, **options: object) -> None:
         offset = next(counter)
         with monkeypatch.context() as patch:
-            patch.setattr(transactions, "write_deltalake", real)
+            patch.setattr(transactions, "add_rows", real)
             append_messages(lake, "signals", "t", batch([offset]))
         real(table, *args, **options)
 
-    monkeypatch.setattr(transactions, "write_deltalake", always_overtaken)
+    monkeypatch.setattr(transactions, "add_rows", always_overtaken)
     with pytest.raises(CommitFenced) as caught:
         append_messages(lake, "signals", "t", batch(range(1000)))
     assert caught.value.hint

@@ -7,6 +7,7 @@ from datetime import timedelta
 import polars as pl
 import pytest
 
+from contracts.errors import LakeUnavailable
 from sinks import transactions
 from sinks.lake import Lake
 from sinks.transactions import append_once, append_revisions
@@ -63,7 +64,7 @@ def test_memory_of_one_partition_says_nothing_of_another(lake: Lake) -> None:
 def test_a_zombie_is_fenced_and_writes_nothing_twice(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     zombie: dict[str, int] = {}
     append_revisions(lake, rows("a"), written=zombie)
-    real, calls = transactions.write_deltalake, []
+    real, calls = transactions.add_rows, []
 
     def overtaken(*args: object, **options: object) -> None:
         calls.append(1)
@@ -71,7 +72,7 @@ def test_a_zombie_is_fenced_and_writes_nothing_twice(lake: Lake, monkeypatch: py
             append_revisions(Lake(lake.root), rows("b"))
         real(*args, **options)
 
-    monkeypatch.setattr(transactions, "write_deltalake", overtaken)
+    monkeypatch.setattr(transactions, "add_rows", overtaken)
     assert append_revisions(lake, rows("b", "c"), written=zombie) == 1
     assert stored(lake) == [("a", 1), ("b", 1), ("c", 1)]
 
@@ -79,15 +80,15 @@ def test_a_zombie_is_fenced_and_writes_nothing_twice(lake: Lake, monkeypatch: py
 def test_a_failed_write_leaves_no_false_memory(lake: Lake, monkeypatch: pytest.MonkeyPatch) -> None:
     memory: dict[str, int] = {}
     append_revisions(lake, rows("a"), written=memory)
-    real = transactions.write_deltalake
+    real = transactions.add_rows
 
     def committed_but_unheard(*args: object, **options: object) -> None:
         real(*args, **options)
         raise OSError("connection reset")
 
     with monkeypatch.context() as patch:
-        patch.setattr(transactions, "write_deltalake", committed_but_unheard)
-        with pytest.raises(transactions.LakeUnavailable):
+        patch.setattr(transactions, "add_rows", committed_but_unheard)
+        with pytest.raises(LakeUnavailable):
             append_revisions(lake, rows("b"), written=memory)
     assert append_revisions(lake, rows("b"), written=memory) == 0
     assert stored(lake) == [("a", 1), ("b", 1)]

@@ -1,0 +1,93 @@
+"""What deltalake and polars raise, as ours: may the lake come back by itself, or must a person look?"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pyarrow.parquet
+from deltalake.exceptions import CommitFailedError, DeltaError
+from polars.exceptions import ComputeError, PanicException
+
+from contracts.errors import LakeUnavailable, TailraceError, TerminalError
+from sinks.lake import Lake
+
+_LONGEST: Final = 300
+_DAMAGED_NAMED: Final = 3
+_ROOM: Final = 1 << 20
+"""Free bytes below which a disk counts as full: an append needs more."""
+
+
+class LakeDamaged(TerminalError):
+    """A file of the lake cannot be read any more; waiting does not mend it."""
+
+
+@contextmanager
+def translated(lake: Lake, name: str) -> Iterator[None]:
+    """Turn what reading or writing a table raises inside the block into ours.
+
+    `LakeUnavailable` (transient) while the store is away, full or read-only: a folder that has vanished is
+    a mount that may come back. `LakeDamaged` (terminal) for files that are there and unreadable, or missing
+    from a table that is there. Typed errors and `CommitFailedError` pass through.
+    """
+    try:
+        yield
+    except TailraceError as error:
+        if isinstance(error, TerminalError) and _is_away(lake):
+            raise LakeUnavailable(
+                f"the lake at {lake.root} is not there",
+                hint="Is its disk mounted? The worker keeps retrying; it makes no new lake by itself.",
+            ) from error
+        raise
+    except (ComputeError, PanicException, FileNotFoundError) as error:
+        # polars panics on a Parquet file that is too short.
+        if _is_away(lake):
+            raise LakeUnavailable(f"the lake at {lake.root} is not there: {_brief(error)}") from error
+        raise LakeDamaged(
+            f"table {name} has a file that cannot be read: {_damaged(lake, name) or _brief(error)}",
+            hint="Restore the file from a backup. Without one: move it away and call deltalake's "
+            "DeltaTable.repair(); the rows in it are lost then.",
+        ) from error
+    except CommitFailedError:
+        raise  # another writer was first: the caller's to handle
+    except (DeltaError, OSError) as error:
+        raise LakeUnavailable(
+            f"table {name} could not be read or written: {_full(lake)}{_brief(error)}",
+            hint="Check disk space, permissions and the object store; the worker keeps retrying.",
+        ) from error
+
+
+def _is_away(lake: Lake) -> bool:
+    """Whether a local lake's root holds no table at all: an empty mount point, or nothing."""
+    return lake.is_local and next(Path(lake.root).glob("*/_delta_log"), None) is None
+
+
+def _full(lake: Lake) -> str:
+    """Says so when a local lake's disk is full: the libraries hide it behind errors of their own."""
+    try:
+        free = shutil.disk_usage(lake.root).free if lake.is_local else _ROOM
+    except OSError:
+        return ""
+    return "" if free >= _ROOM else f"No space left on device ({free >> 10} KiB free): "
+
+
+def _damaged(lake: Lake, name: str) -> str:
+    """The files of a local table whose footers cannot be read, the first few by name."""
+    if not lake.is_local:
+        return ""
+    bad = []
+    for uri in lake.table(name).file_uris():
+        try:
+            pyarrow.parquet.read_metadata(uri)
+        except (OSError, pyarrow.lib.ArrowException):
+            bad.append(uri)
+    more = f" and {len(bad) - _DAMAGED_NAMED} more" if len(bad) > _DAMAGED_NAMED else ""
+    return ", ".join(bad[:_DAMAGED_NAMED]) + more
+
+
+def _brief(error: BaseException) -> str:
+    """The first line: what follows is a backtrace of the library."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:_LONGEST]
