@@ -1,4 +1,9 @@
-"""`settle`: fold late evidence into interactions as new revisions, with the stream's own join."""
+"""`settle`: fold late evidence into interactions as new revisions, with the stream's own join.
+
+First the ids of everything are compared: which events each interaction should hold, and which it does.
+Only where that differs are texts read and rows joined again, so a lake in which nothing came late costs
+a look at its ids.
+"""
 
 from __future__ import annotations
 
@@ -9,94 +14,205 @@ import polars as pl
 
 from contracts.tables import frame_schema
 from curation.scoring import DEFAULT_MODEL, ScoreModel, score
-from joiners.attribution import attribute
-from joiners.interactions import JOINED_COLUMNS, join
+from joiners.attribution import NOWHERE, attribute, following
+from joiners.interactions import JOINED_COLUMNS, first_arrivals, follow_up, joined_rows
 from joiners.light import OUTCOME_COLUMNS, SIGNAL_COLUMNS
 from sinks.lake import Lake
 from sinks.light import REQUEST_SOURCE_COLUMNS, light_requests
 from sinks.transactions import append_revisions
 
-SESSIONS_PER_STEP: Final = 50_000
-"""Sessions recomputed at a time: bounds memory by their text."""
+REQUESTS_PER_STEP: Final = 50_000
+"""Requests recomputed at a time: bounds memory by their text."""
+
+CLOCKS_APART_US: Final = 10 * 60 * 1_000_000
+"""How far the broker's and the worker's clocks may be apart."""
+
+EVIDENCE: Final = {"signals": SIGNAL_COLUMNS, "outcomes": OUTCOME_COLUMNS}
 
 
 @dataclass(frozen=True, slots=True)
 class SettleReport:
-    """What a settlement did. `examined`: interactions recomputed; `revised`: new revisions written."""
+    """What a settlement did.
+
+    late_events: evidence of settled requests that no interaction held. examined: interactions joined
+    again. revised: new revisions written.
+    """
 
     late_events: int
     examined: int
     revised: int
 
 
-def settle(lake: Lake, *, horizon_us: int, now_us: int, model: ScoreModel = DEFAULT_MODEL) -> SettleReport:
-    """Recompute the interactions that late events touch; append a revision where one changed.
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    """What the lake knows, by ids and times only.
 
-    Affected are sessions in which evidence has not been joined yet, an outcome was amended, or a
-    request came late. Only requests that already are interactions are revised: the others still
-    wait in the stream's windows. Idempotent: a second run finds nothing to change. `now_us` is the
-    clock, `horizon_us` the join horizon, both microseconds.
+    current: interactions as they are. requests: each once, with the position of the session's next one.
+    evidence: kind → events of settled requests, each with its request (`target`).
     """
-    current = lake.interactions().collect()
-    index = lake.requests().select("request_id", "session_id", "occurred_at").collect()
-    loose = _loose_evidence(lake, current)
-    targets = attribute(index, loose).filter(pl.col("target").is_not_null())
-    touched = pl.concat(
-        [
-            targets.select(request_id="target"),
-            current.filter(pl.col("late")).select("request_id"),
-        ]
-    ).unique()
-    sessions = index.join(touched, on="request_id", how="semi").select("session_id").unique()
-    sessions = sessions.sort("session_id")
-    examined = revised = 0
-    for start in range(0, sessions.height, SESSIONS_PER_STEP):
-        step = sessions.slice(start, SESSIONS_PER_STEP)
-        rows = _recompute(lake, index, current, step, horizon_us)
-        examined += rows.height
-        changed = _changed(rows, current)
-        revised += append_revisions(lake, _revisions(changed, current, model, now_us))
-    return SettleReport(late_events=targets.height, examined=examined, revised=revised)
+
+    current: pl.DataFrame
+    requests: pl.DataFrame
+    evidence: dict[str, pl.DataFrame]
 
 
-def _loose_evidence(lake: Lake, current: pl.DataFrame) -> pl.DataFrame:
-    """Signals and outcomes that no current interaction holds."""
-    frames = []
-    for kind in ("signals", "outcomes"):
-        held = current.select(event_id=pl.col(f"{kind[:-1]}_ids").explode()).drop_nulls()
-        events = lake.events(kind).select("event_id", "session_id", "request_id", "occurred_at").collect()
-        frames.append(events.join(held, on="event_id", how="anti"))
-    return pl.concat(frames)
+def settle(lake: Lake, *, horizon_us: int, now_us: int, model: ScoreModel = DEFAULT_MODEL) -> SettleReport:
+    """Join again every interaction that does not hold what it should; append a revision where it changed.
+
+    That is so when evidence or requests came late, an outcome was amended, or an id came again at
+    another time. Only requests that already are interactions are revised: the others still wait in the
+    stream's windows. Idempotent: a second run finds nothing to change. Safe beside running workers.
+    `now_us` is the clock, `horizon_us` the join horizon, both microseconds.
+    """
+    # Interactions first: whatever they hold is in the tables read after them.
+    current = lake.interactions().select(_CURRENT).collect()
+    copies = lake.scan("requests").filter(~pl.col("duplicate")).select(_REQUEST_IDS).collect()
+    requests = first_arrivals(copies, "request_id")
+    nexts = pl.Series(following(requests)).replace(NOWHERE, None)
+    requests = requests.with_columns(next=nexts, next_id=requests["request_id"].gather(nexts))
+    moved = copies.join(requests, on=["request_id", "session_id", "occurred_at"], how="anti")
+    stale = [_other_neighbours(requests, moved, current, horizon_us), _other_copies(requests, current)]
+    evidence, late_events = {}, 0
+    for kind in EVIDENCE:
+        evidence[kind], missing, changed = _compare(lake, kind, requests, current)
+        late_events += missing
+        stale.append(changed)
+    ids = _Ids(current, requests, evidence)
+    touched = requests.join(pl.concat(stale).unique(), on="request_id", how="semi").sort("occurred_at")
+    revised = 0
+    for start in range(0, touched.height, REQUESTS_PER_STEP):
+        step = touched.slice(start, REQUESTS_PER_STEP)
+        before = _rows(lake, "interactions", ids.current.join(step, on="request_id", how="semi"), _REVISION)
+        changed = _changed(_join_again(lake, ids, step, horizon_us), before)
+        revised += append_revisions(lake, _revisions(changed, before, model, now_us))
+    return SettleReport(late_events=late_events, examined=touched.height, revised=revised)
 
 
-def _recompute(
-    lake: Lake, index: pl.DataFrame, current: pl.DataFrame, sessions: pl.DataFrame, horizon_us: int
+_REVISION: Final = ("request_id", "revision", "partition", "offset")
+_CURRENT: Final = (
+    *(*_REVISION, "date", "settled_at", "has_abandon", "has_rephrase"),
+    *("signal_ids", "outcome_ids"),
+)
+_REQUEST_IDS: Final = (
+    "request_id",
+    "session_id",
+    "occurred_at",
+    "date",
+    "partition",
+    "offset",
+    "received_at",
+)
+_EVENT_IDS: Final = ("event_id", "session_id", "request_id", "occurred_at", "date", "partition", "offset")
+
+
+def _compare(
+    lake: Lake, kind: str, requests: pl.DataFrame, current: pl.DataFrame
+) -> tuple[pl.DataFrame, int, pl.DataFrame]:
+    """Evidence of settled requests, how much of it they do not hold, and the requests that are wrong."""
+    columns = (*_EVENT_IDS, "supersedes") if "supersedes" in EVIDENCE[kind] else _EVENT_IDS
+    copies = lake.scan(kind).filter(~pl.col("duplicate")).select(columns).collect()
+    events = first_arrivals(copies, "event_id")
+    events = attribute(requests, events).join(current, left_on="target", right_on="request_id", how="semi")
+    pairs = events.select("event_id", request_id="target")
+    held = current.select("request_id", event_id=pl.col(f"{kind[:-1]}_ids")).explode("event_id").drop_nulls()
+    missing = pairs.join(held, on=["event_id", "request_id"], how="anti")
+    wrong = held.join(pairs, on=["event_id", "request_id"], how="anti")
+    # The stream may have joined a repeat that came when the first copy was forgotten.
+    moved = copies.join(events, on=["event_id", "occurred_at"], how="anti").select("event_id")
+    again = pairs.join(moved, on="event_id", how="semi")
+    return events, missing.height, pl.concat(f.select("request_id") for f in (missing, wrong, again))
+
+
+def _other_copies(requests: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """Interactions made from another copy of their request than the one that counts."""
+    places = ["request_id", "partition", "offset"]
+    return current.join(requests, on=places, how="anti").select("request_id")
+
+
+def _other_neighbours(
+    requests: pl.DataFrame, moved: pl.DataFrame, current: pl.DataFrame, horizon_us: int
 ) -> pl.DataFrame:
-    """Join everything known of the sessions, for requests that already are interactions."""
-    ids = index.join(sessions, on="session_id", how="semi").select("request_id")
-    requests = light_requests(
-        lake.requests()
-        .select(REQUEST_SOURCE_COLUMNS)
-        .join(sessions.lazy(), on="session_id", how="semi")
+    """Interactions whose next request may not have been the one the stream saw.
+
+    Exact where there is a next request now and was none, or the other way round: presence flags say so.
+    Otherwise another one may have been taken for the next: one that came before it, one in the same
+    partition (the stream keeps partitions apart), or a repeat at another time (`moved`).
+    """
+    horizon = pl.duration(microseconds=horizon_us)
+    later_offsets = pl.col("offset").reverse().cum_min().shift(1).reverse().over("session_id", "partition")
+    arrivals = (
+        requests.with_row_index("row")
+        .with_columns(
+            seen_before=pl.col("occurred_at").cum_max().shift(1).over("partition", order_by="offset")
+        )
+        .sort("session_id", "occurred_at", "request_id")
+        .with_columns(overtaken=pl.col("offset") > later_offsets)
+        .sort("row")
+        .select("occurred_at", "partition", "received_at", "seen_before", "overtaken")
+    )
+    after = [arrivals[name].gather(requests["next"]).alias(f"next_{name}") for name in arrivals.columns]
+    rows = requests.with_columns(after).join(
+        current.select("request_id", "settled_at", "has_abandon", "has_rephrase"), on="request_id"
+    )
+    follows = (pl.col("next_occurred_at") <= pl.col("occurred_at") + horizon).fill_null(value=False)
+    came_after = (
+        (pl.col("next_seen_before") >= pl.col("occurred_at") + horizon)
+        | (pl.col("next_received_at") >= pl.col("settled_at") - pl.duration(microseconds=CLOCKS_APART_US))
+        # Some producers stamp messages with the event's own time: it does not say when they came.
+        | (pl.col("next_received_at") <= pl.col("next_occurred_at") + pl.duration(milliseconds=1))
+    ).fill_null(value=True)
+    suspect = (
+        (follows & pl.col("has_abandon") & ~pl.col("has_rephrase"))
+        | (~follows & ~pl.col("has_abandon"))
+        | (follows & (pl.col("next_partition") != pl.col("partition")))
+        | (follows & pl.col("next_overtaken").fill_null(value=False) & came_after)
+        | pl.col("session_id").is_in(moved["session_id"].implode())
+    )
+    return rows.filter(suspect).select("request_id")
+
+
+def _join_again(lake: Lake, ids: _Ids, step: pl.DataFrame, horizon_us: int) -> pl.DataFrame:
+    """The joined rows of a step's requests, from everything known."""
+    nexts = ids.requests[step["next"].drop_nulls().unique()]
+    places = pl.concat([step, nexts.join(step, on="request_id", how="anti")])
+    read = light_requests(_rows(lake, "requests", places, ("request_id", "partition", "offset")))
+    # Erased ones are gone.
+    known = places.select("request_id").join(read, on="request_id", maintain_order="left")
+    ordered = known.select("request_id", position=pl.int_range(pl.len()))
+    own = known.join(step, on="request_id", how="semi", maintain_order="left")
+    after = (
+        own.select("request_id")
+        .join(step.select("request_id", "next_id"), on="request_id", how="left", maintain_order="left")
+        .join(ordered, left_on="next_id", right_on="request_id", how="left", maintain_order="left")
+    )
+    rows = follow_up(own, known, after["position"].fill_null(NOWHERE).to_numpy(), horizon_us)
+    targets = ordered.head(own.height).rename({"request_id": "target_id", "position": "target"})
+    evidence = []
+    for kind, columns in EVIDENCE.items():
+        mine = ids.evidence[kind].rename({"target": "target_id"}).join(targets, on="target_id")
+        found = _rows(lake, kind, mine, ("event_id", "partition", "offset")).select(columns)
+        evidence.append(found.join(mine.select("event_id", "target"), on="event_id"))
+    return joined_rows(rows, *evidence)
+
+
+def _rows(lake: Lake, name: str, places: pl.DataFrame, keys: tuple[str, ...]) -> pl.DataFrame:
+    """Rows of a table at places (`keys` and `date`); the first of `keys` is the id."""
+    columns = REQUEST_SOURCE_COLUMNS if name == "requests" else tuple(frame_schema(name))
+    found = (
+        lake.scan(name)
+        .filter(
+            pl.col("date").is_in(places["date"].unique().implode()),
+            pl.col(keys[0]).is_in(places[keys[0]].implode()),
+        )
+        .select(columns)
         .collect()
     )
-    own = pl.col("session_id").is_in(sessions["session_id"].implode())
-    named = pl.col("request_id").is_in(ids["request_id"].implode())
-    mine = own.fill_null(value=False) | named.fill_null(value=False)
-    settled = requests.join(current.select("request_id"), on="request_id", how="semi")
-    return join(
-        settled,
-        lake.signals().select(SIGNAL_COLUMNS).filter(mine).collect(),
-        lake.outcomes().select(OUTCOME_COLUMNS).filter(mine).collect(),
-        horizon_us=horizon_us,
-        late_evidence=True,
-        context=requests.join(settled.select("request_id"), on="request_id", how="anti"),
-    )
+    return found.join(places, on=list(keys), how="semi").unique(keys[0], keep="first")
 
 
-def _changed(rows: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+def _changed(rows: pl.DataFrame, before: pl.DataFrame) -> pl.DataFrame:
     """Rows that differ from the current revision in any joined column."""
-    before = current.select(JOINED_COLUMNS)
+    before = before.select(JOINED_COLUMNS)
     # Lists cannot be join keys; as text they compare the same.
     comparable = [
         pl.col(c).list.join("\x1f") if dtype == pl.List(pl.String) else pl.col(c)
@@ -110,11 +226,9 @@ def _changed(rows: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
     return rows.join(same, on="request_id", how="anti")
 
 
-def _revisions(rows: pl.DataFrame, current: pl.DataFrame, model: ScoreModel, now_us: int) -> pl.DataFrame:
+def _revisions(rows: pl.DataFrame, before: pl.DataFrame, model: ScoreModel, now_us: int) -> pl.DataFrame:
     numbered = score(rows, model).join(
-        current.select("request_id", "late", (pl.col("revision") + 1).alias("revision")),
-        on="request_id",
-        how="left",
+        before.select("request_id", "late", (pl.col("revision") + 1).alias("revision")), on="request_id"
     )
     return numbered.with_columns(
         settled_at=pl.lit(now_us, dtype=pl.Int64).cast(pl.Datetime("us")).dt.replace_time_zone("UTC")

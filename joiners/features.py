@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from joiners import text
+from joiners.groups import Groups, Mask
 from joiners.light import RESPONSE_CHARS
 
 TRUNCATED_REASONS: Final = ["length", "max_tokens", "max_output_tokens", "model_length"]
@@ -32,10 +34,14 @@ SAME_PROMPT: Final = 0.98
 POSITIVE_RATING: Final = 4.0
 
 
+def is_refusal(response: pl.Expr) -> pl.Expr:
+    """Whether a response opens like a refusal; false where there is none."""
+    return response.str.slice(0, 200).str.contains(REFUSAL_PATTERN).fill_null(value=False)
+
+
 def finish_class() -> pl.Expr:
     """How the call ended: error, filtered, truncated, refusal or ok."""
     reason = pl.col("finish_reason").str.to_lowercase()
-    refused = pl.col("response_text").str.slice(0, 200).str.contains(REFUSAL_PATTERN).fill_null(value=False)
     return (
         pl.when(pl.col("error_type").is_not_null() | (reason == "error").fill_null(value=False))
         .then(pl.lit("error"))
@@ -43,88 +49,79 @@ def finish_class() -> pl.Expr:
         .then(pl.lit("filtered"))
         .when(reason.is_in(TRUNCATED_REASONS).fill_null(value=False))
         .then(pl.lit("truncated"))
-        .when((reason == "refusal").fill_null(value=False) | refused)
+        .when((reason == "refusal").fill_null(value=False) | is_refusal(pl.col("response_text")))
         .then(pl.lit("refusal"))
         .otherwise(pl.lit("ok"))
     )
 
 
-def _count(kind: str) -> pl.Expr:
-    return (pl.col("kind") == kind).sum().cast(pl.Int32)
+COUNTED: Final = (
+    *("edit", "regenerate", "retry", "undo", "copy", "accept", "abandon", "escalate", "report"),
+    *("thumbs", "rating", "dwell"),
+)
+"""Signals that are counted, in the order of their columns."""
 
 
-def signal_features(signals: pl.DataFrame) -> pl.DataFrame:
-    """One row per `target` with counts, means and the last edited text of its signals.
+def signal_features(signals: pl.DataFrame, requests: int) -> pl.DataFrame:
+    """Counts, means and the last edited text of each request's signals, one row per request.
 
-    `signals` must be sorted by time; `signal_ids` keeps that order.
+    `signals` are in order of time, with the position of their request (below `requests`) as `target`;
+    `signal_ids` keeps the order.
     """
-    thumbs = pl.col("value").filter(pl.col("kind") == "thumbs")
-    rating = pl.col("value").filter(pl.col("kind") == "rating")
-    dwell = pl.col("value").filter(pl.col("kind") == "dwell")
-    edits = pl.col("text").filter((pl.col("kind") == "edit") & pl.col("text").is_not_null())
-    return signals.group_by("target").agg(
-        thumbs.mean().clip(-1.0, 1.0).alias("thumbs"),
-        rating.mean().alias("rating"),
-        dwell.sum().alias("dwell_sum"),
-        dwell.count().alias("dwell_count"),
-        edits.last().str.slice(0, RESPONSE_CHARS).alias("edit_text"),
-        _count("edit").alias("edit_count"),
-        _count("regenerate").alias("regenerate_count"),
-        _count("retry").alias("retry_signals"),
-        _count("undo").alias("undo_count"),
-        _count("copy").alias("copy_count"),
-        _count("accept").alias("accept_count"),
-        _count("abandon").alias("abandon_count"),
-        _count("escalate").alias("escalate_count"),
-        _count("report").alias("report_count"),
-        pl.col("event_id").alias("signal_ids"),
-        pl.col("occurred_at").max().alias("signals_until"),
+    groups = Groups(signals, requests)
+    codes = (
+        signals["kind"].cast(pl.Enum(COUNTED), strict=False).to_physical().fill_null(len(COUNTED)).to_numpy()
+    )
+    of = {kind: codes == n for n, kind in enumerate(COUNTED)}
+    texts = of["edit"] & signals["text"].is_not_null().to_numpy()
+    dwell = of["dwell"] & signals["value"].is_not_null().to_numpy()
+    return pl.DataFrame(
+        {
+            "thumbs": groups.mean(signals["value"], of["thumbs"]).clip(-1.0, 1.0),
+            "rating": groups.mean(signals["value"], of["rating"]),
+            "dwell_ms": groups.sum(signals["value"], dwell),
+            "edit_text": groups.last(signals["text"], texts).str.slice(0, RESPONSE_CHARS),
+            "retry_signals": groups.count(of["retry"]),
+            **{f"{kind}_count": groups.count(of[kind]) for kind in COUNTED[:9] if kind != "retry"},
+            "signal_ids": groups.lists(signals["event_id"]),
+            "signals_until": groups.latest(signals["occurred_at"]),
+        }
     )
 
 
-def outcome_features(outcomes: pl.DataFrame) -> pl.DataFrame:
-    """One row per `target` with the share of successful outcomes.
+def outcome_features(outcomes: pl.DataFrame, requests: int) -> pl.DataFrame:
+    """Share of successful outcomes of each request, one row per request; arguments as for signals.
 
-    Outcomes that another one of the same target amends are listed but do not count: what was
-    attributed elsewhere the stream may not know yet when the request settles. `outcomes` must be
-    sorted by time; `outcome_ids` keeps that order.
+    Outcomes that another one of the same request amends are listed but do not count: what was
+    attributed elsewhere the stream may not know yet when the request settles.
     """
-    # Marked before grouping: a membership test inside `agg` would run once per group.
-    amended = outcomes.select("target", event_id="supersedes").drop_nulls().unique()
-    counted = outcomes.join(
-        amended.with_columns(replaced=True), on=["target", "event_id"], how="left", maintain_order="left"
-    ).with_columns(success=pl.when(pl.col("replaced").is_null()).then(pl.col("success")))
-    valid = pl.col("success")
-    return counted.group_by("target").agg(
-        valid.mean().alias("outcome_success"),
-        valid.count().cast(pl.Int32).alias("outcome_count"),
-        pl.col("event_id").alias("outcome_ids"),
-        pl.col("occurred_at").max().alias("outcomes_until"),
+    groups = Groups(outcomes, requests)
+    counts = outcomes["success"].is_not_null().to_numpy() & ~_replaced(outcomes)
+    return pl.DataFrame(
+        {
+            "outcome_success": groups.mean(outcomes["success"], counts),
+            "outcome_count": groups.count(counts),
+            "outcome_ids": groups.lists(outcomes["event_id"]),
+            "outcomes_until": groups.latest(outcomes["occurred_at"]),
+        }
     )
+
+
+def _replaced(outcomes: pl.DataFrame) -> Mask:
+    amending = outcomes.select("target", event_id="supersedes").drop_nulls().unique()
+    if amending.is_empty():
+        return np.zeros(outcomes.height, dtype=np.bool_)
+    found = outcomes.select("target", "event_id").join(
+        amending.with_columns(replaced=True), on=["target", "event_id"], how="left", maintain_order="left"
+    )
+    return found["replaced"].fill_null(value=False).to_numpy()
 
 
 def with_features(rows: pl.DataFrame) -> pl.DataFrame:
-    """Final feature columns from a request frame joined with `signal_features`/`outcome_features`."""
-    counts = [
-        f"{name}_count"
-        for name in (
-            "edit",
-            "regenerate",
-            "undo",
-            "copy",
-            "accept",
-            "abandon",
-            "escalate",
-            "report",
-            "outcome",
-        )
-    ]
+    """Final feature columns from requests with their `signal_features` and `outcome_features`."""
     rows = rows.with_columns(
-        pl.col(*counts, "retry_signals").fill_null(0),
-        pl.col("signal_ids", "outcome_ids").fill_null([]),
         edit_ratio=text.edit_ratio(rows["response_text"], rows["edit_text"]),
         rephrase_similarity=text.similarity(rows["prompt_text"], rows["next_prompt"]),
-        dwell_ms=pl.when(pl.col("dwell_count") > 0).then(pl.col("dwell_sum")),
         finish_class=finish_class(),
     )
     same_again = (pl.col("rephrase_similarity") >= SAME_PROMPT).fill_null(value=False)

@@ -10,7 +10,7 @@ from typing import Final
 import polars as pl
 
 from joiners import features
-from joiners.attribution import attribute, next_in_session
+from joiners.attribution import NOWHERE, Positions, attribute_always, attribute_in_windows, following
 from joiners.light import REQUEST_COLUMNS, REQUEST_CONTEXT
 
 FEATURE_COLUMNS: Final = (
@@ -34,8 +34,11 @@ JOINED_COLUMNS: Final = (
 
 
 def first_arrivals(frame: pl.DataFrame, key: str) -> pl.DataFrame:
-    """One row per `key`: the one consumed first (lowest partition, then offset)."""
-    return frame.sort("partition", "offset").unique(key, keep="first", maintain_order=True)
+    """One row per `key`: the one consumed first (lowest partition, then offset). Order is not kept."""
+    if frame[key].n_unique() == frame.height:
+        return frame
+    order = frame.select("partition", "offset", key).with_row_index("row").sort("partition", "offset")
+    return frame[order.unique(key, keep="first")["row"]]
 
 
 def join(
@@ -47,46 +50,70 @@ def join(
     late_evidence: bool = False,
     context: pl.DataFrame | None = None,
 ) -> pl.DataFrame:
-    """Join light frames (see `joiners.light`) into rows of `JOINED_COLUMNS`, one per request.
+    """Join light frames (see `joiners.light`) into rows of `JOINED_COLUMNS`, one per request, in any order.
 
     Repeated ids count once. `context` holds further requests of the same sessions: they take part
     in attribution and as "next request" but get no row. A next request counts as a follow-up when it
-    comes within `horizon_us`. Evidence counts when it lies in the window [t, t + `horizon_us`], which is
-    what the stream knows for certain when a request settles; with `late_evidence` it counts whenever it
-    came, which is what `settle` wants.
+    comes within `horizon_us`. Evidence counts when it lies in the window [t, t + `horizon_us`] and in
+    the request's partition, which is what the stream knows for certain when a request settles
+    (`attribution.attribute_in_windows`); with `late_evidence` it counts whenever and wherever it came
+    (`attribution.attribute`), which is what `settle` wants.
     """
     requests = first_arrivals(requests.select(REQUEST_COLUMNS), "request_id")
     known = requests
     if context is not None and not context.is_empty():
-        known = first_arrivals(pl.concat([requests, context.select(REQUEST_COLUMNS)]), "request_id")
-    rows = next_in_session(known).join(requests.select("request_id"), on="request_id", how="semi")
-    beyond = pl.col("next_at") > pl.col("occurred_at") + pl.duration(microseconds=horizon_us)
-    rows = rows.with_columns(pl.when(~beyond.fill_null(value=False)).then(pl.col("next_prompt", "next_at")))
-    limit_us = None if late_evidence else horizon_us
-    signals = _attributed(known, signals, limit_us)
-    outcomes = _attributed(known, outcomes, limit_us)
-    rows = rows.join(
-        features.signal_features(signals), left_on="request_id", right_on="target", how="left"
-    ).join(features.outcome_features(outcomes), left_on="request_id", right_on="target", how="left")
+        further = first_arrivals(context.select(REQUEST_COLUMNS), "request_id")
+        known = pl.concat([requests, further.join(requests, on="request_id", how="anti")])
+    rows = follow_up(requests, known, following(known, apart=not late_evidence), horizon_us)
+
+    def mine(evidence: pl.DataFrame) -> pl.DataFrame:
+        events = first_arrivals(evidence, "event_id")
+        if late_evidence:
+            pairs = attribute_always(known, events)
+        else:
+            pairs = attribute_in_windows(known, events, horizon_us)
+        pairs = pairs.filter(pl.col("target") < requests.height)
+        return events[pairs["row"]].with_columns(pairs["target"])
+
+    return joined_rows(rows, mine(signals), mine(outcomes))
+
+
+def follow_up(requests: pl.DataFrame, known: pl.DataFrame, nexts: Positions, horizon_us: int) -> pl.DataFrame:
+    """Requests with the session's next request within the horizon: `next_prompt` and `next_at`, else null.
+
+    `requests` are the first rows of `known`, or `known` itself; `nexts` are positions in `known`.
+    """
+    after = pl.Series(nexts[: requests.height]).replace(NOWHERE, None)
+    horizon = pl.duration(microseconds=horizon_us)
+    in_time = pl.col("next_at") <= pl.col("occurred_at") + horizon
+    return requests.with_columns(
+        next_prompt=known["prompt_text"].gather(after), next_at=known["occurred_at"].gather(after)
+    ).with_columns(pl.when(in_time).then(pl.col("next_prompt", "next_at")))
+
+
+def joined_rows(requests: pl.DataFrame, signals: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
+    """Rows of `JOINED_COLUMNS` from light requests with their `follow_up` and evidence with its target.
+
+    `target` of evidence is the position of its request in `requests`.
+    """
+    rows = pl.concat(
+        [
+            requests,
+            features.signal_features(_in_time(signals), requests.height),
+            features.outcome_features(_in_time(outcomes), requests.height),
+        ],
+        how="horizontal",
+    )
     return features.with_features(rows).select(
         *REQUEST_CONTEXT,
         *FEATURE_COLUMNS,
         "signal_ids",
         "outcome_ids",
-        evidence_until=pl.max_horizontal("occurred_at", "signals_until", "outcomes_until"),
+        evidence_until=pl.max_horizontal("occurred_at", "next_at", "signals_until", "outcomes_until"),
     )
 
 
-def _attributed(known: pl.DataFrame, evidence: pl.DataFrame, limit_us: int | None) -> pl.DataFrame:
-    """Evidence with its `target`, in time order, without repeats, orphans and what the window misses."""
-    found = attribute(known, first_arrivals(evidence, "event_id")).filter(pl.col("target").is_not_null())
-    if limit_us is not None:
-        windows = known.select(
-            target="request_id",
-            opens="occurred_at",
-            closes=pl.col("occurred_at") + pl.duration(microseconds=limit_us),
-        )
-        found = found.join(windows, on="target", how="left").filter(
-            pl.col("occurred_at").is_between("opens", "closes")
-        )
-    return found.sort("occurred_at", "event_id")
+def _in_time(evidence: pl.DataFrame) -> pl.DataFrame:
+    """Evidence in order of time, then of id."""
+    keys = evidence.select("occurred_at", "event_id").with_row_index("row")
+    return evidence[keys.sort("occurred_at", "event_id")["row"]]

@@ -50,11 +50,14 @@ _sessions = st.sampled_from(sorted(SESSIONS))
 
 
 @st.composite
-def _requests(draw: st.DrawFn) -> list[Row]:
+def requests(draw: st.DrawFn) -> list[Row]:
+    """Requests of a few sessions; `home` is their partition where it is not the session's."""
     size = draw(st.integers(0, 8))
+    homes = st.sampled_from([None] * 9 + [0, 1])
     return [
         {
             "request_id": f"r{i}",
+            "home": draw(homes),
             "session_id": draw(_sessions),
             "us": draw(_ticks),
             "prompt_text": draw(st.sampled_from(PROMPTS)),
@@ -76,19 +79,23 @@ def _value(kind: str) -> st.SearchStrategy[float | None]:
 
 @st.composite
 def _target(draw: st.DrawFn, requests: list[Row]) -> Row:
-    """What an event says about where it belongs; a session always, a request sometimes."""
-    explicit = draw(st.sampled_from(["no", "no", "yes", "unknown"]))
-    if explicit == "yes" and requests:
-        request = draw(st.sampled_from(requests))
-        return {"session_id": request["session_id"], "request_id": request["request_id"]}
-    return {
-        "session_id": draw(_sessions),
-        "request_id": "nobody" if explicit == "unknown" else None,
-    }
+    """What an event says about where it belongs: a session always, a request sometimes.
+
+    `home` is the partition it travels on. The session's, as a rule; producers that choose another key
+    exist.
+    """
+    explicit = draw(st.sampled_from(["no", "no", "yes", "yes", "unknown", "contrary"]))
+    request = draw(st.sampled_from(requests)) if requests and explicit in ("yes", "contrary") else None
+    session = request["session_id"] if request and explicit == "yes" else draw(_sessions)
+    named = request["request_id"] if request else "nobody" if explicit == "unknown" else None
+    elsewhere = draw(st.integers(0, 9)) == 0
+    home = SESSIONS[session] ^ int(elsewhere)
+    return {"session_id": session, "request_id": named, "home": home}
 
 
 @st.composite
-def _signals(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
+def signals(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
+    """Signals: implicit, explicit, about nobody."""
     rows = []
     for i in range(draw(st.integers(0, 12))):
         kind = draw(st.sampled_from(SIGNALS))
@@ -101,7 +108,8 @@ def _signals(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
 
 
 @st.composite
-def _outcomes(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
+def outcomes(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
+    """Outcomes, some without a session, some amending others in chains and circles."""
     rows: list[Row] = []
     for i in range(draw(st.integers(0, 7))):
         row = {
@@ -111,33 +119,30 @@ def _outcomes(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
             "success": draw(_maybe(st.booleans())),
             "supersedes": None,
         } | draw(_target(requests))
-        if rows and draw(st.booleans()):
-            # An amendment comes from the same system and names the same place.
-            earlier = draw(st.sampled_from(rows))
-            row |= {k: earlier[k] for k in ("session_id", "request_id", "home")}
-            row["supersedes"] = earlier["event_id"]
-        else:
-            row["home"] = SESSIONS[row["session_id"]]
-            if row["request_id"] is not None and draw(st.booleans()):
-                row["session_id"] = None
+        if row["request_id"] is not None and draw(st.booleans()):
+            row["session_id"] = None
         rows.append(row)
+    for row in rows:
+        amended = draw(st.sampled_from([*(r["event_id"] for r in rows), "unseen", *[None] * 8]))
+        row["supersedes"] = amended
+        if amended in {r["event_id"] for r in rows} and draw(st.booleans()):
+            # As a rule an amendment comes from the same system and names the same place.
+            place = next(r for r in rows if r["event_id"] == amended)
+            row |= {k: place[k] for k in ("session_id", "request_id", "home")}
     return rows
 
 
 @st.composite
 def traffic(draw: st.DrawFn) -> Traffic:
     """Requests with evidence: implicit, explicit, orphaned, repeated, amended, out of order."""
-    requests = draw(_requests())
-    by_kind = {
-        "requests": requests,
-        "signals": draw(_signals(requests)),
-        "outcomes": draw(_outcomes(requests)),
-    }
+    asked = draw(requests())
+    by_kind = {"requests": asked, "signals": draw(signals(asked)), "outcomes": draw(outcomes(asked))}
     places: dict[Place, list[Row]] = {(k, p): [] for k in KINDS for p in sorted(set(SESSIONS.values()))}
     for kind, rows in by_kind.items():
         arrivals: dict[int, list[tuple[int, int, Row]]] = {0: [], 1: []}
         for row in rows:
-            home = row.pop("home") if "home" in row else SESSIONS[row["session_id"]]
+            home = row.pop("home", None)
+            home = SESSIONS[row["session_id"]] if home is None else home
             for _ in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
                 order = row["us"] + draw(st.integers(0, LATENESS)), len(arrivals[home])
                 arrivals[home].append((*order, row | {"partition": home}))

@@ -86,7 +86,9 @@ class Interactions(Table):
 
     signal_ids: Strings = column("event ids of the signals joined")
     outcome_ids: Strings = column("event ids of the outcomes joined, replaced ones included")
-    evidence_until: Time = column("latest event time among the request and its evidence")
+    evidence_until: Time = column(
+        "latest event time among the request, its evidence and the session's next request"
+    )
     late: bool = column("the request came after its window had passed; neighbours may need settling again")
     settled_at: Time = column("clock time at which this revision was made")
 

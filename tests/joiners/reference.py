@@ -33,10 +33,7 @@ def common(left: str, right: str) -> int:
     return row[-1]
 
 
-def target_of(event: Row, requests: list[Row]) -> str | None:
-    if event["request_id"] is not None:
-        known = any(r["request_id"] == event["request_id"] for r in requests)
-        return event["request_id"] if known else None
+def latest_request(event: Row, requests: list[Row]) -> str | None:
     before = [
         r
         for r in requests
@@ -47,14 +44,58 @@ def target_of(event: Row, requests: list[Row]) -> str | None:
     return max(before, key=lambda r: (r["us"], r["request_id"]))["request_id"] if before else None
 
 
+def own_target(event: Row, requests: list[Row]) -> str | None:
+    """What the event says by itself."""
+    if event["request_id"] is not None:
+        known = any(r["request_id"] == event["request_id"] for r in requests)
+        return event["request_id"] if known else None
+    return latest_request(event, requests)
+
+
+def chain(event: Row, events: list[Row]) -> list[Row]:
+    """The event and what it amends, link by link; the event alone when that goes round in a circle."""
+    by_id = {e["event_id"]: e for e in events}
+    links = [event]
+    while (amended := by_id.get(links[-1].get("supersedes") or "")) is not None:
+        if amended is links[-1]:
+            break
+        if amended in links:
+            return [event]
+        links.append(amended)
+    return links
+
+
+def target_of(event: Row, requests: list[Row], events: list[Row]) -> str | None:
+    """With everything known: where the first link of the chain that belongs anywhere belongs."""
+    return next(
+        (t for link in reversed(chain(event, events)) if (t := own_target(link, requests)) is not None), None
+    )
+
+
+def evidence_ever(request: Row, requests: list[Row], events: list[Row]) -> list[Row]:
+    """Evidence of a request whenever it came."""
+    found = [e for e in events if target_of(e, requests, events) == request["request_id"]]
+    return sorted(found, key=lambda e: (e["us"], e["event_id"]))
+
+
 def evidence_for(request: Row, requests: list[Row], events: list[Row], horizon: int) -> list[Row]:
-    found = [
+    """Evidence of a request in its window and partition."""
+    seen = [
         e
         for e in events
-        if target_of(e, requests) == request["request_id"]
-        and request["us"] <= e["us"] <= request["us"] + horizon
+        if request["us"] <= e["us"] <= request["us"] + horizon
+        and e["partition"] == request["partition"]
+        and (e["session_id"] == request["session_id"] or e["request_id"] == request["request_id"])
     ]
-    return sorted(found, key=lambda e: (e["us"], e["event_id"]))
+    there = [r for r in requests if r["partition"] == request["partition"]]
+
+    def counts(event: Row) -> bool:
+        first = chain(event, seen)[-1]
+        if first.get("supersedes") is not None and first["request_id"] is None:
+            return False
+        return own_target(first, there) == request["request_id"]
+
+    return sorted(filter(counts, seen), key=lambda e: (e["us"], e["event_id"]))
 
 
 def mean(values: list[float]) -> float | None:
@@ -70,9 +111,16 @@ def finish_class(request: Row) -> str:
     return "refusal" if "can't help" in (request["response_text"] or "") else "ok"
 
 
-def one(request: Row, requests: list[Row], signals: list[Row], outcomes: list[Row], horizon: int) -> Row:
-    mine = evidence_for(request, requests, signals, horizon)
-    results = evidence_for(request, requests, outcomes, horizon)
+def one(
+    request: Row, requests: list[Row], signals: list[Row], outcomes: list[Row], horizon: int, ever: bool
+) -> Row:
+    if ever:
+        mine = evidence_ever(request, requests, signals)
+        results = evidence_ever(request, requests, outcomes)
+    else:
+        mine = evidence_for(request, requests, signals, horizon)
+        results = evidence_for(request, requests, outcomes, horizon)
+        requests = [r for r in requests if r["partition"] == request["partition"]]
     later = sorted(
         (
             r
@@ -135,15 +183,17 @@ def one(request: Row, requests: list[Row], signals: list[Row], outcomes: list[Ro
         "outcome_count": len(known),
         "signal_ids": [s["event_id"] for s in mine],
         "outcome_ids": [o["event_id"] for o in results],
-        "until": max(e["us"] for e in [request, *mine, *results]),
+        "until": max(e["us"] for e in [request, *mine, *results, *([following] if following else [])]),
     }
     for kind in ("regenerate", "undo", "copy", "accept", "escalate", "report"):
         row |= {f"{kind}_count": count(kind), f"has_{kind}": count(kind) > 0}
     return row
 
 
-def join(requests: list[Row], signals: list[Row], outcomes: list[Row], *, horizon: int) -> dict[str, Row]:
-    """Request id → everything the join should say about it."""
+def join(
+    requests: list[Row], signals: list[Row], outcomes: list[Row], *, horizon: int, ever: bool = False
+) -> dict[str, Row]:
+    """Request id → everything the join should say of it, from its window or from all there `ever` was."""
     requests = first_copies(requests, "request_id")
     signals, outcomes = first_copies(signals, "event_id"), first_copies(outcomes, "event_id")
-    return {r["request_id"]: one(r, requests, signals, outcomes, horizon) for r in requests}
+    return {r["request_id"]: one(r, requests, signals, outcomes, horizon, ever) for r in requests}

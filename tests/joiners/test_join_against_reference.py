@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from joiners.interactions import JOINED_COLUMNS, join
 from tests import strategies
@@ -17,18 +18,18 @@ def _rounded(value: Any) -> Any:
     return round(value, 9) if isinstance(value, float) else value
 
 
-def joined(traffic: Traffic) -> list[dict[str, Any]]:
+def joined(traffic: Traffic, ever: bool) -> list[dict[str, Any]]:
     frames = [light(kind, traffic.rows(kind)) for kind in strategies.KINDS]
-    frame = join(*frames, horizon_us=HORIZON)
+    frame = join(*frames, horizon_us=HORIZON, late_evidence=ever)
     assert frame.columns == list(JOINED_COLUMNS)
     return frame.with_columns(until=frame["evidence_until"]).to_dicts()
 
 
-@settings(max_examples=40, deadline=None)
-@given(strategies.traffic())
-def test_every_column_equals_the_reference(traffic: Traffic) -> None:
-    expected = reference.join(*(traffic.rows(kind) for kind in strategies.KINDS), horizon=HORIZON)
-    rows = joined(traffic)
+@settings(max_examples=60, deadline=None)
+@given(strategies.traffic(), st.booleans())
+def test_every_column_equals_the_reference(traffic: Traffic, ever: bool) -> None:
+    expected = reference.join(*(traffic.rows(k) for k in strategies.KINDS), horizon=HORIZON, ever=ever)
+    rows = joined(traffic, ever)
     assert sorted(row["request_id"] for row in rows) == sorted(expected)
     for row in rows:
         row["until"] = us(row["until"]) - START_US

@@ -126,3 +126,33 @@ def test_watermarks_only_move_forward_and_stay_behind_the_clock(operations: list
         assert last is None or (current is not None and current >= last)
         assert current is None or current <= now - LATENESS
         last = current
+
+
+def test_an_idle_topic_that_wakes_up_with_old_events_takes_nothing_back() -> None:
+    made = marks()
+    made.observe("requests", 0, 5000)
+    made.at_end("signals", 0, now_us=NOW)
+    ahead = made.advance(now_us=NOW + IDLE)[0]
+    made.observe("signals", 0, 100)
+    made.observe("requests", 0, 9000)
+    assert made.advance(now_us=NOW + IDLE + 1)[0] == ahead
+    made.at_end("signals", 0, now_us=NOW + IDLE + 2)
+    assert made.advance(now_us=NOW + 3 * IDLE)[0] == ahead + 4000
+
+
+def test_one_silent_partition_follows_the_clock_while_another_goes_by_its_events() -> None:
+    made = marks()
+    made.assign([0, 1])
+    for topic in ("requests", "signals"):
+        made.observe(topic, 0, 500)
+        made.observe(topic, 1, 500)
+        made.at_end(topic, 1, now_us=NOW)
+    found = made.advance(now_us=NOW + IDLE)
+    assert found == {0: 500 - LATENESS - 1, 1: NOW + IDLE - LATENESS - 1}
+
+
+def test_a_partition_that_never_got_anything_follows_the_clock() -> None:
+    made = marks()
+    for topic in ("requests", "signals"):
+        made.at_end(topic, 0, now_us=NOW)
+    assert made.advance(now_us=NOW + IDLE) == {0: NOW + IDLE - LATENESS - 1}
