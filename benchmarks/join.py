@@ -1,110 +1,106 @@
 """How fast the join is, beside the raw reading speed of the same broker in the same run.
 
-    python -m benchmarks.join --events 200000 [--json]
+    python -m benchmarks.join --events 1000000 [--peers faust,quix,bytewax,pathway] [--json]
 
-Both clocks start before the consumer group is joined and stop when the last event is read (raw), or
-when every table is written and offsets are committed (join).
+Raw reading and joining alternate, each run in a fresh process; the best of each counts. Both clocks
+start before the consumer group is joined, and the time the broker takes to let a lone member in
+(measured first) is taken off both. The join's clock stops when every table is written and every
+offset committed; the joined rows are compared with a plain batch join of the generated events.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import resource
-import sys
-import tempfile
-import time
-from pathlib import Path
 from typing import Any
 
-import polars as pl
-from confluent_kafka import Consumer
-
-from benchmarks.workload import produce
-from contracts import topics
-from contracts.settings import JoinSettings, KafkaSettings, Settings
-from infra.broker import EmbeddedBroker
-from sinks.lake import Lake
-from streams.identity import Identity
-from streams.join_worker import JoinWorker
-from streams.topics import apply
-
-IDLE_SECONDS = 1.0
+from benchmarks import command
+from benchmarks.peers.registry import PEERS, chosen
+from benchmarks.peers.run import compare
+from benchmarks.progress import Progress
+from benchmarks.stage import Loaded, Run, Stage, open_stage
 
 
-def read_only(kafka: KafkaSettings, expected: int) -> float:
-    """Seconds to read every event with confluent-kafka and do nothing else."""
-    started = time.perf_counter()
-    consumer = Consumer(
-        {
-            "bootstrap.servers": kafka.bootstrap_servers,
-            "group.id": "benchmark-read",
-            "auto.offset.reset": "earliest",
-            "enable.auto.commit": False,
-            "session.timeout.ms": kafka.session_timeout_ms,
-            "fetch.message.max.bytes": 4 << 20,
-            "queued.min.messages": 100_000,
-        }
-    )
-    consumer.subscribe(list(topics.JOINED_TOPICS))
-    got = 0
-    while got < expected:
-        got += sum(1 for m in consumer.consume(20_000, 0.2) if m.error() is None and m.value())
-    seconds = time.perf_counter() - started
-    consumer.close()
-    return seconds
+def measure(arguments: argparse.Namespace, progress: Progress) -> dict[str, Any]:
+    """Run everything on a fresh broker."""
+    peers = chosen(",".join(PEERS) if arguments.peers == "all" else arguments.peers)
+    with open_stage(arguments.engine, progress) as stage:
+        loaded = stage.load(arguments.events)
+        result = against_reading(stage, loaded, runs=arguments.runs, plain=not arguments.no_plain)
+        results = compare(stage, peers, arguments.peer_events)
+    for peer in results.values():
+        if peer["events_per_s"]:
+            peer["tailrace_is_faster_by"] = round(result["events_per_s"] / peer["events_per_s"], 1)
+    return {**result, "peers": results}
 
 
-def join(settings: Settings) -> tuple[float, int]:
-    """(seconds, interactions) of the real worker into Delta; the final idle wait is not counted."""
-    lake = Lake(settings.lake_root)
-    lake.create()
-    started = time.perf_counter()
-    worker = JoinWorker(settings, lake, Identity(b"benchmark", held_out_share=0.05))
-    worker.run(drain=True)
-    seconds = time.perf_counter() - started - settings.join.idle_seconds
-    return seconds, int(lake.interactions().select(pl.len()).collect().item())
-
-
-def measure(count: int) -> dict[str, Any]:
-    """Run both over a fresh broker and lake."""
-    with EmbeddedBroker() as broker, tempfile.TemporaryDirectory(prefix="tailrace-bench-") as folder:
-        settings = Settings(
-            home=Path(folder),
-            kafka=KafkaSettings(bootstrap_servers=broker.bootstrap_servers, session_timeout_ms=6_000),
-            join=JoinSettings(idle_seconds=IDLE_SECONDS),
-        )
-        apply(settings.kafka, settings.join)
-        sent, size = produce(broker.bootstrap_servers, count)
-        # The first member of a group waits half the session timeout on this broker, in both runs.
-        join_delay = settings.kafka.session_timeout_ms / 2000
-        read_seconds = max(read_only(settings.kafka, sent) - join_delay, 1e-9)
-        join_seconds, interactions = join(settings)
-        join_seconds = max(join_seconds - join_delay, 1e-9)
-    return {
-        "events": sent,
-        "mean_value_bytes": round(size / sent),
-        "interactions": interactions,
-        "read_events_per_s": round(sent / read_seconds),
-        "events_per_s": round(sent / join_seconds),
-        "ratio": round(read_seconds / join_seconds, 3),
-        "peak_rss_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+def against_reading(stage: Stage, loaded: Loaded, *, runs: int, plain: bool) -> dict[str, Any]:
+    """Raw reading, the join and (with `plain`) the join without exactly-once, in turns."""
+    reads: list[Run] = []
+    joins: list[Run] = []
+    plains: list[Run] = []
+    wrong = 0
+    for _ in range(runs):
+        reads.append(stage.read(loaded))
+        stage.progress.result(f"read    {rate(loaded, reads[-1]):>9,} events/s")
+        run, wrong_rows = stage.join(loaded)
+        joins.append(run)
+        wrong = max(wrong, wrong_rows)
+        stage.progress.result(f"join    {rate(loaded, run):>9,} events/s, {wrong_rows} wrong rows")
+        if plain:
+            plains.append(stage.join(loaded, exactly_once=False)[0])
+            stage.progress.result(f"plain   {rate(loaded, plains[-1]):>9,} events/s")
+    read, join = fastest(reads), fastest(joins)
+    result: dict[str, Any] = {
+        "engine": stage.broker.engine,
+        "events": loaded.events,
+        "mean_value_bytes": round(loaded.size / loaded.events),
+        "interactions": join.details["interactions"],
+        "wrong_rows": wrong,
+        "read_events_per_s": rate(loaded, read),
+        "events_per_s": rate(loaded, join),
+        "ratio": round(read.seconds / join.seconds, 3),
+        "peak_rss_mb": round(max(run.peak_rss_mb for run in joins)),
+        "cpu_s": round(join.cpu_s, 1),
+        "read_cpu_s": round(read.cpu_s, 1),
+        "broker_cpu_s": round(join.broker_cpu_s, 1),
+        "read_broker_cpu_s": round(read.broker_cpu_s, 1),
+        "join_wait_s": round(stage.join_wait_s, 2),
+        "all_read_events_per_s": [rate(loaded, run) for run in reads],
+        "all_events_per_s": [rate(loaded, run) for run in joins],
     }
+    if plain:
+        best = fastest(plains)
+        result["without_exactly_once_events_per_s"] = rate(loaded, best)
+        result["exactly_once_cost"] = round(join.seconds / best.seconds - 1, 3)
+        result["exactly_once_cpu_cost"] = round(
+            min(run.cpu_s for run in joins) / min(run.cpu_s for run in plains) - 1, 3
+        )
+    return result
+
+
+def fastest(runs: list[Run]) -> Run:
+    """The run that took the least time: disturbance only ever adds."""
+    return min(runs, key=lambda run: run.seconds)
+
+
+def rate(loaded: Loaded, run: Run) -> int:
+    """Events per second of a run."""
+    return round(loaded.events / run.seconds)
 
 
 def main() -> None:
     """Parse arguments, measure, print."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
-    parser.add_argument("--events", type=int, default=200_000, help="events to produce (default 200,000)")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser = command.parser(__doc__)
+    command.add_engine(parser)
+    parser.add_argument("--events", type=int, default=1_000_000, help="events to produce (default 1,000,000)")
+    parser.add_argument("--runs", type=int, default=3, help="runs of each; the best counts (default 3)")
+    parser.add_argument("--no-plain", action="store_true", help="skip the run without exactly-once")
+    parser.add_argument("--peers", default="", help=f"any of {','.join(PEERS)}, or all")
+    parser.add_argument(
+        "--peer-events", type=int, help="events each peer reads (default: what it finishes within a minute)"
+    )
     arguments = parser.parse_args()
-    result = measure(arguments.events)
-    if arguments.json:
-        print(json.dumps(result))
-        return
-    for name, value in result.items():
-        print(f"{name:<20} {value:>14,}")
-    sys.stdout.flush()
+    command.main(lambda progress: measure(arguments, progress), as_json=arguments.json)
 
 
 if __name__ == "__main__":
