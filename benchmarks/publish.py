@@ -39,6 +39,7 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Measure]:
         engine=engine,
         events=million,
         runs=runs,
+        processes=os.cpu_count() or 1,
         no_plain=False,
         peers=",".join(PEERS),
         peer_events=10_000 if quick else None,

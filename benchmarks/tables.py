@@ -24,13 +24,16 @@ def join(result: Result) -> str:
                 micros(result["read_broker_cpu_s"], events),
             ),
             (
-                "**Tailrace**, everything stored exactly once",
+                f"**Tailrace**, everything stored exactly once, {result['processes']} processes",
                 f"**{number(result['events_per_s'])}**",
                 micros(result["cpu_s"], events),
                 micros(result["broker_cpu_s"], events),
             ),
             *(
-                [("the same without exactly-once", number(plain), "", "")]
+                [
+                    ("the same in one process", number(result["one_process_events_per_s"]), "", ""),
+                    ("one process without exactly-once", number(plain), "", ""),
+                ]
                 if (plain := result.get("without_exactly_once_events_per_s"))
                 else []
             ),

@@ -70,7 +70,7 @@ class JoinSettings(_Section):
         10, gt=0, description="a topic consumed to its end for this long stops holding the watermark"
     )
     checkpoint_seconds: float = Field(5, gt=0, description="longest time between checkpoints, seconds")
-    checkpoint_events: int = Field(100_000, ge=1, description="most events in one checkpoint")
+    checkpoint_events: int = Field(50_000, ge=1, description="most events in one checkpoint")
     text_memory_mb: int = Field(
         128, ge=0, description="texts of open windows kept in memory; more go to a scratch file"
     )

@@ -20,7 +20,8 @@ LEVEL: Final = 1
 """Higher levels gain a few per cent; compaction writes the files that stay."""
 
 BOUNDED: Final = ("partition", "offset", "occurred_at", "revision")
-"""Columns whose smallest and largest value go into the log, so that readers skip whole files."""
+"""Columns whose smallest and largest value go into the log, so that readers skip whole files. The files
+themselves carry no statistics until compaction writes them anew: they are small, and live for a day."""
 
 
 def write_files(root: Path, rows: pl.DataFrame, *, partition_by: str | None) -> list[AddAction]:
@@ -43,7 +44,7 @@ def _write(root: Path, folder: str, values: dict[str, str | None], rows: pl.Data
     path = root / name
     path.parent.mkdir(exist_ok=True)
     try:
-        rows.write_parquet(path, compression=COMPRESSION, compression_level=LEVEL, statistics=True)
+        rows.write_parquet(path, compression=COMPRESSION, compression_level=LEVEL, statistics=False)
     except BaseException as error:
         path.unlink(missing_ok=True)
         if isinstance(error, pl.exceptions.ComputeError):

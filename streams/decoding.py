@@ -5,8 +5,8 @@ Nothing raises for a bad message: each becomes either a row or a dead letter wit
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 import msgspec
@@ -58,67 +58,83 @@ class Decoded:
     dead_letters: pl.DataFrame
 
 
+_CHUNKS: Final = {"signals": SignalChunk, "outcomes": OutcomeChunk, "consents": ConsentChunk}
+
+
+@dataclass(slots=True)
+class _Chunk:
+    """Events of one topic on their way to columns, with the messages they came in."""
+
+    kind: str
+    decoder: msgspec.json.Decoder[Any]
+    rows: Any
+    messages: list[RawMessage] = field(default_factory=list)
+    known_at_us: list[int] = field(default_factory=list)
+
+
 class Decoder:
     """Collects messages of a micro-batch; `take` turns them into frames."""
 
     def __init__(self, kafka: KafkaSettings, identity: Identity) -> None:
         self._identity = identity
         self._max_bytes = kafka.max_value_bytes
+        self._repeats = RequestRepeats()
         self._frames: dict[str, list[pl.DataFrame]] = {kind: [] for kind in KIND_SCHEMAS}
+        self._dead: list[tuple[Any, ...]] = []
         self._height = 0
-        repeats = RequestRepeats()
-        self._new_chunk: dict[str, Callable[[], Any]] = {
-            "requests": lambda: RequestChunk(repeats),
-            "signals": SignalChunk,
-            "outcomes": OutcomeChunk,
-            "consents": ConsentChunk,
-        }
-        self._kinds = {
-            topic: (kind, msgspec.json.Decoder(topics.EVENT_TYPES[default]))
+        self._open = {
+            topic: self._new_chunk(kind, msgspec.json.Decoder(topics.EVENT_TYPES[default]))
             for kind, (topic, default) in input_topics(kafka).items()
         }
+
+    def _new_chunk(self, kind: str, decoder: msgspec.json.Decoder[Any]) -> _Chunk:
+        rows = RequestChunk(self._repeats) if kind == "requests" else _CHUNKS[kind]()
+        return _Chunk(kind, decoder, rows)
 
     def __len__(self) -> int:
         return self._height
 
     def feed(self, messages: Sequence[RawMessage], *, now_us: int) -> None:
-        """Decode messages into the current micro-batch."""
-        by_topic: dict[str, list[RawMessage]] = {topic: [] for topic in self._kinds}
+        """Decode messages into the current micro-batch, best a few at a time: while they are in the cache."""
+        open_chunks, max_bytes, dead = self._open, self._max_bytes, self._dead
         for message in messages:
-            by_topic[message[0]].append(message)
-        for topic, given in by_topic.items():
-            for start in range(0, len(given), CHUNK):
-                self._decode(topic, given[start : start + CHUNK], now_us)
-        self._height += len(messages)
-
-    def _decode(self, topic: str, chunk: list[RawMessage], now_us: int) -> None:
-        kind, decoder = self._kinds[topic]
-        rows: Any = self._new_chunk[kind]()
-        usable: list[RawMessage] = []
-        dead: list[tuple[Any, ...]] = []
-        for message in chunk:
+            chunk = open_chunks[message[0]]
             try:
-                rows.add(decode_json(decoder, message[5], max_bytes=self._max_bytes))
+                chunk.rows.add(decode_json(chunk.decoder, message[5], max_bytes=max_bytes))
             except EventInvalid as error:
                 dead.append(_dead_letter(message, error))
             else:
-                usable.append(message)
-        if usable:
-            refused: Refused = {}
-            _, partitions, offsets, sent_us, _, _ = zip(*usable, strict=True)
-            # By the broker's clock, so that reading a message again comes to the same verdict.
-            known_at_us = [at if at >= EARLIEST_US else now_us for at in sent_us]
-            columns = rows.columns(known_at_us, self._identity, refused)
-            frame = pl.DataFrame([*origin_columns(partitions, offsets, sent_us), *columns])
-            if refused:
-                frame = frame.filter(pl.Series([i not in refused for i in range(len(usable))]))
-            self._frames[kind].append(frame.select(KIND_SCHEMAS[kind].names()))
-            dead.extend(_dead_letter(usable[i], error) for i, error in refused.items())
-        if dead:
-            self._frames[_DEAD].append(_dead_letters(dead))
+                at_us = message[3]
+                # By the broker's clock, so that reading a message again comes to the same verdict.
+                chunk.messages.append(message)
+                chunk.known_at_us.append(at_us if at_us >= EARLIEST_US else now_us)
+        for topic, chunk in open_chunks.items():
+            if len(chunk.messages) >= CHUNK:
+                self._close(topic)
+        self._height += len(messages)
+
+    def _close(self, topic: str) -> None:
+        """Turn the open chunk of a topic into a frame."""
+        chunk = self._open[topic]
+        if not chunk.messages:
+            return
+        self._open[topic] = self._new_chunk(chunk.kind, chunk.decoder)
+        refused: Refused = {}
+        _, partitions, offsets, sent_us, _, _ = zip(*chunk.messages, strict=True)
+        columns = chunk.rows.columns(chunk.known_at_us, self._identity, refused)
+        frame = pl.DataFrame([*origin_columns(partitions, offsets, sent_us), *columns])
+        if refused:
+            frame = frame.filter(pl.Series([i not in refused for i in range(len(chunk.messages))]))
+            self._dead.extend(_dead_letter(chunk.messages[i], error) for i, error in refused.items())
+        self._frames[chunk.kind].append(frame.select(KIND_SCHEMAS[chunk.kind].names()))
 
     def take(self) -> Decoded:
         """Frames of the micro-batch so far; starts a new one."""
+        for topic in self._open:
+            self._close(topic)
+        if self._dead:
+            self._frames[_DEAD].append(_dead_letters(self._dead))
+            self._dead = []
         frames = {
             kind: pl.concat(chunks, rechunk=False) if chunks else pl.DataFrame(schema=KIND_SCHEMAS[kind])
             for kind, chunks in self._frames.items()

@@ -36,7 +36,7 @@ STOP_SECONDS: Final = 30.0
 MEMBER_ENVIRONMENT: Final = {
     # One allocation arena keeps freed memory for the next batch instead of one unused heap per thread.
     "MALLOC_ARENA_MAX": "1",
-    "_RJEM_MALLOC_CONF": "dirty_decay_ms:10000,muzzy_decay_ms:10000,narenas:2",
+    "_RJEM_MALLOC_CONF": "background_thread:false,dirty_decay_ms:10000,muzzy_decay_ms:10000",
 }
 
 
@@ -61,6 +61,8 @@ class JoinFleet:
         model: ScoreModel = DEFAULT_MODEL,
     ) -> None:
         self.stats = JoinStats()
+        self.first_up: float | None = None
+        """When the first member had connected, on the clock of `time.perf_counter`."""
         self._settings = settings
         self._lake = lake
         self._identity = identity
@@ -147,6 +149,7 @@ class JoinFleet:
                 )
                 continue
             if isinstance(message, Report):
+                self.first_up = self.first_up or time.perf_counter()
                 member.report = message
             else:
                 member.ended = message

@@ -67,13 +67,13 @@ def serve(pipe: Connection, settings: Settings, lake: Lake, identity: Identity, 
 def _control(pipe: Connection, worker: JoinWorker, done: threading.Event) -> None:
     while not done.is_set():
         try:
+            pipe.send(Report(worker.stats, worker.drained))
             while pipe.poll(REPORT_SECONDS):
                 command = pipe.recv()
                 if command == CLOSE:
                     worker.close_windows()
                 elif command == STOP:
                     worker.stop()
-            pipe.send(Report(worker.stats, worker.drained))
         except (EOFError, OSError):
             worker.stop()
             return

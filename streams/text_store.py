@@ -10,14 +10,12 @@ from __future__ import annotations
 import logging
 import os
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Final
 
 import numpy as np
 import numpy.typing as npt
 import polars as pl
-import pyarrow as pa
 
 log = logging.getLogger("tailrace.join")
 
@@ -57,36 +55,52 @@ class _Scratch:
             self._file.close()
 
 
-@dataclass(slots=True)
-class _Segment:
-    """Texts of one `put`: byte `offsets` of its rows, and the bytes themselves or where they lie."""
+class _Held:
+    """Texts of one `put`, in memory: the column as it came, nothing is copied."""
 
-    offsets: npt.NDArray[np.int64]
-    data: pa.Buffer | None
-    scratch: _Scratch | None = None
-    start: int = 0
+    def __init__(self, texts: pl.Series) -> None:
+        self._texts = texts
+        self.size = _bytes(texts)
+        self.on_disk = False
 
-    @property
-    def size(self) -> int:
-        return int(self.offsets[-1] - self.offsets[0])
+    def texts(self, rows: npt.NDArray[np.int64]) -> pl.Series:
+        return self._texts.gather(rows)
 
-    def texts(self, rows: npt.NDArray[np.int64]) -> list[str]:
-        first, last = self.offsets[rows], self.offsets[rows + 1]
-        base = 0
-        if self.scratch is None:
-            whole: Any = memoryview(self.data) if self.data is not None else b""
+    def let_go(self) -> None:
+        """Nothing to do: the column goes with this object."""
+
+
+class _Spilled:
+    """Texts of one `put`, on disk: where each one begins and ends."""
+
+    def __init__(self, texts: pl.Series, scratch: _Scratch) -> None:
+        array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
+        _, offsets, data = array.buffers()
+        bounds = np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1, offset=array.offset * 8)
+        low, high = int(bounds[0]), int(bounds[-1])
+        self._offsets = bounds - low
+        self.size = high - low
+        self.on_disk = True
+        self._scratch = scratch
+        self._start = scratch.append(memoryview(data)[low:high])
+
+    def texts(self, rows: npt.NDArray[np.int64]) -> pl.Series:
+        first, last = self._offsets[rows], self._offsets[rows + 1]
+        bounds = list(zip(first.tolist(), last.tolist(), strict=True))
+        low, high = int(first.min()), int(last.max())
+        if high - low > DENSE * int((last - first).sum()):
+            texts = [str(self._scratch.read(self._start + a, b - a), "utf-8") for a, b in bounds]
         else:
-            low, high = int(first.min()), int(last.max())
-            if high - low > DENSE * int((last - first).sum()):
-                return [
-                    str(self.scratch.read(self.start + a, b - a), "utf-8")
-                    for a, b in zip(first.tolist(), last.tolist(), strict=True)
-                ]
-            whole, base = memoryview(self.scratch.read(self.start + low, high - low)), low
-        return [
-            str(whole[a - base : b - base], "utf-8")
-            for a, b in zip(first.tolist(), last.tolist(), strict=True)
-        ]
+            whole = memoryview(self._scratch.read(self._start + low, high - low))
+            texts = [str(whole[a - low : b - low], "utf-8") for a, b in bounds]
+        return pl.Series(texts, dtype=pl.String)
+
+    def let_go(self) -> None:
+        self._scratch.let_go()
+
+
+def _bytes(texts: pl.Series) -> int:
+    return int(texts.str.len_bytes().sum())
 
 
 class TextStore:
@@ -96,7 +110,7 @@ class TextStore:
         """`folder`: where scratch files go, the system's temporary folder by default."""
         self._limit = memory_bytes
         self._folder = folder
-        self._segments: dict[int, _Segment] = {}
+        self._segments: dict[int, _Held | _Spilled] = {}
         self._next = 0
         self._file: _Scratch | None = None
         self._warned = False
@@ -109,7 +123,7 @@ class TextStore:
     @property
     def spilled_bytes(self) -> int:
         """Bytes of texts on disk."""
-        return sum(s.size for s in self._segments.values() if s.scratch is not None)
+        return sum(s.size for s in self._segments.values() if s.on_disk)
 
     def put(self, texts: pl.Series) -> pl.Series:
         """Take texts in; returns their numbers (Int64), null where the text is."""
@@ -120,50 +134,53 @@ class TextStore:
         ).to_series()
         if texts.null_count() == texts.len():
             return given
-        array = texts.to_arrow(compat_level=pl.CompatLevel.oldest())
-        _, offsets, data = array.buffers()
-        bounds = np.frombuffer(offsets, dtype=np.int64, count=len(array) + 1, offset=array.offset * 8)
-        self._segments[self._next] = self._placed(_Segment(bounds, data))
+        segment = self._segments[self._next] = self._placed(texts)
         self._next += 1
+        if not segment.on_disk:
+            self.memory_bytes += segment.size
         return given
 
-    def _placed(self, segment: _Segment) -> _Segment:
-        if self.memory_bytes + segment.size > self._limit and segment.data is not None:
-            try:
-                return self._spilled(segment, memoryview(segment.data))
-            except OSError as error:
-                if not self._warned:
-                    log.warning("texts of open windows stay in memory, no scratch file: %s", error.strerror)
-                self._warned = True
-        self.memory_bytes += segment.size
-        return segment
-
-    def _spilled(self, segment: _Segment, data: memoryview) -> _Segment:
-        if self._file is None or self._file.size >= FILE_BYTES or not self._file.segments:
-            self._file = _Scratch(self._folder)
-        low = int(segment.offsets[0])
-        start = self._file.append(data[low : low + segment.size])
-        return _Segment(segment.offsets - low, None, self._file, start)
+    def _placed(self, texts: pl.Series) -> _Held | _Spilled:
+        held = _Held(texts)
+        if self.memory_bytes + held.size <= self._limit or held.size == 0:
+            return held
+        try:
+            if self._file is None or self._file.size >= FILE_BYTES or not self._file.segments:
+                self._file = _Scratch(self._folder)
+            return _Spilled(texts, self._file)
+        except OSError as error:
+            if not self._warned:
+                log.warning("texts of open windows stay in memory, no scratch file: %s", error.strerror)
+            self._warned = True
+            return held
 
     def get(self, numbers: pl.Series) -> pl.Series:
         """Texts of these numbers, null where the number is."""
-        wanted = numbers.drop_nulls().to_numpy()
-        texts: list[str | None] = [None] * numbers.len()
-        at = numbers.is_not_null().arg_true().to_numpy()
-        segments = wanted >> _ROW_BITS
-        for segment in np.unique(segments):
-            mine = segments == segment
-            found = self._segments[int(segment)].texts(wanted[mine] & _ROW_MASK)
-            for i, text in zip(at[mine].tolist(), found, strict=True):
-                texts[i] = text
-        return pl.Series(numbers.name, texts, dtype=pl.String)
+        given = numbers.drop_nulls().to_numpy()
+        if not given.size:
+            return pl.Series(numbers.name, [None], dtype=pl.String).new_from_index(0, numbers.len())
+        order = np.argsort(given, kind="stable")
+        ordered = given[order]
+        segments, starts = np.unique(ordered >> _ROW_BITS, return_index=True)
+        ends = [*starts[1:].tolist(), len(ordered)]
+        found = pl.concat(
+            self._segments[segment].texts(ordered[start:end] & _ROW_MASK)
+            for segment, start, end in zip(segments.tolist(), starts.tolist(), ends, strict=True)
+        )
+        # Where each wanted text lies in what was found; null keeps its place.
+        position = np.empty(len(given), dtype=np.uint32)
+        position[order] = np.arange(len(given), dtype=np.uint32)
+        if len(given) == numbers.len():
+            return found.gather(position).alias(numbers.name)
+        at = pl.Series([None], dtype=pl.UInt32).new_from_index(0, numbers.len())
+        at = at.scatter(numbers.is_not_null().arg_true(), pl.Series(position))
+        return found.gather(at).alias(numbers.name)
 
     def keep_from(self, number: int | None) -> None:
         """Let everything before this number go; None: everything."""
         oldest = self._next if number is None else number >> _ROW_BITS
         for key in [key for key in self._segments if key < oldest]:
             segment = self._segments.pop(key)
-            if segment.scratch is None:
+            segment.let_go()
+            if not segment.on_disk:
                 self.memory_bytes -= segment.size
-            else:
-                segment.scratch.let_go()
