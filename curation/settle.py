@@ -18,6 +18,7 @@ from joiners.attribution import NOWHERE, attribute, following
 from joiners.interactions import JOINED_COLUMNS, first_arrivals, follow_up, joined_rows
 from joiners.light import OUTCOME_COLUMNS, SIGNAL_COLUMNS
 from sinks.lake import Lake
+from sinks.lake_errors import translated
 from sinks.light import REQUEST_SOURCE_COLUMNS, light_requests
 from sinks.transactions import append_revisions
 
@@ -62,11 +63,17 @@ def settle(lake: Lake, *, horizon_us: int, now_us: int, model: ScoreModel = DEFA
     That is so when evidence or requests came late, an outcome was amended, or an id came again at
     another time. Only requests that already are interactions are revised: the others still wait in the
     stream's windows. Idempotent: a second run finds nothing to change. Safe beside running workers.
-    `now_us` is the clock, `horizon_us` the join horizon, both microseconds.
+    `now_us` is the clock, `horizon_us` the join horizon, both microseconds. Raises `LakeDamaged` when a
+    file of the lake cannot be read, `LakeUnavailable` when the lake cannot.
     """
+    with translated(lake, "interactions", "requests", *EVIDENCE):
+        return _settle(lake, horizon_us, now_us, model)
+
+
+def _settle(lake: Lake, horizon_us: int, now_us: int, model: ScoreModel) -> SettleReport:
     # Interactions first: whatever they hold is in the tables read after them.
     current = lake.interactions().select(_CURRENT).collect()
-    copies = lake.scan("requests").filter(~pl.col("duplicate")).select(_REQUEST_IDS).collect()
+    copies = lake.sound("requests").filter(~pl.col("duplicate")).select(_REQUEST_IDS).collect()
     requests = first_arrivals(copies, "request_id")
     nexts = pl.Series(following(requests)).replace(NOWHERE, None)
     requests = requests.with_columns(next=nexts, next_id=requests["request_id"].gather(nexts))
@@ -110,7 +117,7 @@ def _compare(
 ) -> tuple[pl.DataFrame, int, pl.DataFrame]:
     """Evidence of settled requests, how much of it they do not hold, and the requests that are wrong."""
     columns = (*_EVENT_IDS, "supersedes") if "supersedes" in EVIDENCE[kind] else _EVENT_IDS
-    copies = lake.scan(kind).filter(~pl.col("duplicate")).select(columns).collect()
+    copies = lake.sound(kind).filter(~pl.col("duplicate")).select(columns).collect()
     events = first_arrivals(copies, "event_id")
     events = attribute(requests, events).join(current, left_on="target", right_on="request_id", how="semi")
     pairs = events.select("event_id", request_id="target")

@@ -71,7 +71,7 @@ def account(lake: Lake, *, horizon_us: int) -> Accounting:
         pending += known.height - kind_late + waiting
         orphan += loose.height - known.height - waiting
     consents = lake.consents().select(pl.len()).collect().item()
-    stored = sum(_height(lake, name) for name in ("requests", *EVIDENCE, "consents"))
+    stored = sum(_height(lake.sound(name)) for name in ("requests", *EVIDENCE, "consents"))
     distinct = joined + consents + pending + late + orphan
     return Accounting(
         joined=joined + consents,
@@ -79,12 +79,12 @@ def account(lake: Lake, *, horizon_us: int) -> Accounting:
         duplicate=stored - distinct,
         late=late,
         orphan=orphan,
-        dead_letter=_height(lake, "dead_letters"),
+        dead_letter=_height(lake.scan("dead_letters")),
     )
 
 
-def _height(lake: Lake, name: str) -> int:
-    return int(lake.scan(name).select(pl.len()).collect().item())
+def _height(rows: pl.LazyFrame) -> int:
+    return int(rows.select(pl.len()).collect().item())
 
 
 def _waiting(events: pl.DataFrame, watermarks: dict[int, int], horizon_us: int) -> int:

@@ -12,6 +12,7 @@ import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
+from contracts import reasons
 from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
 from contracts.settings import LakeSettings
 from contracts.tables import TABLES, frame_schema, is_partitioned, nullable_columns
@@ -137,6 +138,31 @@ class Lake:
             return pl.LazyFrame(schema=frame_schema(name))
         return pl.scan_delta(table).select(list(frame_schema(name)))
 
+    def sound(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
+        """Bronze rows of a table without poison: events that a later step could not take, kept as dead
+        letters though bronze had them already."""
+        rows = self.scan(name, version=version)
+        poison = (
+            self.scan("dead_letters")
+            .filter(reason=reasons.POISON)
+            .select(
+                "partition",
+                "offset",
+                "received_at",
+                event_id=pl.col("value").cast(pl.String, strict=False).str.json_path_match("$.event_id"),
+            )
+            .collect()
+        )
+        if poison.is_empty():
+            return rows
+        # Bytes that Kafka had deleted name no event: then place and time must do.
+        for found, key in (
+            (poison.filter(pl.col("event_id").is_not_null()), "event_id"),
+            (poison.filter(pl.col("event_id").is_null()), "received_at"),
+        ):
+            rows = rows.join(found.lazy(), on=["partition", "offset", key], how="anti", maintain_order="left")
+        return rows
+
     def events(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
         """Bronze rows of a table, each event once (the first one consumed).
 
@@ -145,7 +171,7 @@ class Lake:
         """
         key = "request_id" if name == "requests" else "event_id"
         return (
-            self.scan(name, version=version)
+            self.sound(name, version=version)
             .filter(~pl.col("duplicate"))
             .sort("partition", "offset")
             .unique(key, keep="first", maintain_order=True)

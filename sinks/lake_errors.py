@@ -26,8 +26,8 @@ class LakeDamaged(TerminalError):
 
 
 @contextmanager
-def translated(lake: Lake, name: str) -> Iterator[None]:
-    """Turn what reading or writing a table raises inside the block into ours.
+def translated(lake: Lake, *names: str) -> Iterator[None]:
+    """Turn what reading or writing these tables raises inside the block into ours.
 
     `LakeUnavailable` (transient) while the store is away, full or read-only: a folder that has vanished is
     a mount that may come back. `LakeDamaged` (terminal) for files that are there and unreadable, or missing
@@ -47,7 +47,7 @@ def translated(lake: Lake, name: str) -> Iterator[None]:
         if _is_away(lake):
             raise LakeUnavailable(f"the lake at {lake.root} is not there: {_brief(error)}") from error
         raise LakeDamaged(
-            f"table {name} has a file that cannot be read: {_damaged(lake, name) or _brief(error)}",
+            f"a file of {_tables(names)} cannot be read: {_damaged(lake, names) or _brief(error)}",
             hint="Restore the file from a backup. Without one: move it away and call deltalake's "
             "DeltaTable.repair(); the rows in it are lost then.",
         ) from error
@@ -55,7 +55,7 @@ def translated(lake: Lake, name: str) -> Iterator[None]:
         raise  # another writer was first: the caller's to handle
     except (DeltaError, OSError) as error:
         raise LakeUnavailable(
-            f"table {name} could not be read or written: {_full(lake)}{_brief(error)}",
+            f"{_tables(names)} could not be read or written: {_full(lake)}{_brief(error)}",
             hint="Check disk space, permissions and the object store; the worker keeps retrying.",
         ) from error
 
@@ -74,12 +74,16 @@ def _full(lake: Lake) -> str:
     return "" if free >= _ROOM else f"No space left on device ({free >> 10} KiB free): "
 
 
-def _damaged(lake: Lake, name: str) -> str:
-    """The files of a local table whose footers cannot be read, the first few by name."""
+def _tables(names: tuple[str, ...]) -> str:
+    return f"table {' or '.join(names)}"
+
+
+def _damaged(lake: Lake, names: tuple[str, ...]) -> str:
+    """The files of local tables whose footers cannot be read, the first few by name."""
     if not lake.is_local:
         return ""
     bad = []
-    for uri in lake.table(name).file_uris():
+    for uri in (uri for name in names for uri in lake.table(name).file_uris()):
         try:
             pyarrow.parquet.read_metadata(uri)
         except (OSError, pyarrow.lib.ArrowException):

@@ -22,6 +22,7 @@ from contracts.validation import SECOND
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from sinks.lake import Lake
 from sinks.lake_errors import translated
+from sinks.maintenance import LOOK_EVERY_US, Maintenance, MaintenanceThread
 from streams.checkpoint import Checkpoint, Committer, Place
 from streams.decoding import Decoder, input_topics
 from streams.identity import Identity
@@ -36,10 +37,12 @@ from streams.source import KafkaSource
 log = logging.getLogger("tailrace.join")
 Known = TypeVar("Known")
 
-POLL_MESSAGES: Final = 10_000
+POLL_MESSAGES: Final = 2_000
 POLL_TIMEOUT_S: Final = 0.2
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MOST_S: Final = 15.0
+MAINTENANCE_END_S: Final = 5.0
+"""How long a merge of files in progress may finish; one that is cut off leaves the table as it was."""
 
 
 def _clock_us() -> int:
@@ -69,6 +72,11 @@ class JoinWorker:
         self._letters = PoisonLetters(settings.kafka, lake, topics, origins)
         self._decoder = Decoder(settings.kafka, identity)
         self._pipeline = JoinPipeline(settings, topics, model)
+        self._maintenance = (
+            MaintenanceThread(Maintenance(lake, settings.lake, rest_first_us=LOOK_EVERY_US))
+            if settings.lake.maintenance
+            else None
+        )
         self._quiet_since: dict[Place, int] = {}
         self._stop = threading.Event()
         self._close = threading.Event()
@@ -141,6 +149,8 @@ class JoinWorker:
             self._wait()
         finally:
             self._background.shutdown(wait=True)
+            if self._maintenance is not None:
+                self._maintenance.close(MAINTENANCE_END_S)
             self._source.close()
 
     def _note_ends(self, active: set[Place], now_us: int) -> None:
@@ -176,7 +186,13 @@ class JoinWorker:
     def _join_and_store(self, batch: Batch) -> Checkpoint | None:
         """On the background thread: the stored checkpoint, or None when stopped before it was."""
         checkpoint = self._pipeline.process(batch, self.stats)
-        return checkpoint if self._make_durable(checkpoint) else None
+        if not self._make_durable(checkpoint):
+            return None
+        if self._maintenance is not None:
+            # One of all workers looks after the files: whoever owns the first partition.
+            leader = any(partition == 0 for _, partition in batch.positions)
+            self._maintenance.tick(self._clock_us(), leader=leader)
+        return checkpoint
 
     def _is_free(self) -> bool:
         return self._in_flight is None or self._in_flight.done()

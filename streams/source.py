@@ -65,6 +65,7 @@ class KafkaSource:
                 "client.id": "tailrace-join",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
+                "enable.partition.eof": True,
                 "auto.offset.reset": "earliest",
                 "partition.assignment.strategy": "range",
                 "session.timeout.ms": kafka.session_timeout_ms,
@@ -93,11 +94,15 @@ class KafkaSource:
         positions = self._positions
         for message in self._consumer.consume(max_messages, timeout_s):
             error = message.error()
-            if error is not None:
-                self._raise_if_terminal(error, message.topic())
-                continue
             topic, partition = message.topic(), message.partition()
             offset: Any = message.offset()
+            if error is not None:
+                if error.code() != KafkaError._PARTITION_EOF:
+                    self._raise_if_terminal(error, topic)
+                elif offset > positions.get((topic, partition), offset):
+                    # The markers of transactional producers take up offsets that no message has.
+                    positions[topic, partition] = offset
+                continue
             # Taken back while this batch was being collected: the new owner reads it.
             if (topic, partition) not in positions:
                 continue

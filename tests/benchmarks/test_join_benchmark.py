@@ -35,7 +35,13 @@ def progress() -> Iterator[Progress]:
 
 def test_the_join_benchmark_gives_its_keys_and_right_rows(progress: Progress) -> None:
     arguments = argparse.Namespace(
-        engine="tansu", events=5_000, runs=1, no_plain=False, peers="handwritten", peer_events=4_000
+        engine="tansu",
+        events=5_000,
+        runs=1,
+        processes=2,
+        no_plain=False,
+        peers="handwritten",
+        peer_events=4_000,
     )
     result = measure(arguments, progress)
     assert json.loads(json.dumps(result)) == result
