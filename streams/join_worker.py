@@ -105,7 +105,7 @@ class JoinWorker:
         """Whether the windows were closed as asked and all is durable; a member without a share has none."""
         if not self._has_share:
             return False
-        return not self._source.positions or (self._closed and self._in_flight is None)
+        return self._closed or not self._source.positions
 
     def settled(self, consumed: int) -> bool:
         """Whether that many messages are read and all of them durable, with no window open."""
@@ -142,6 +142,7 @@ class JoinWorker:
                     self._hand_over(now_us, close=close)
                     last = time.monotonic()
                 if close:
+                    self._wait()
                     self._closed = True
                     self._close.clear()
                     if drain:
