@@ -31,6 +31,8 @@ from streams.process import tuned_for_batches
 
 BATCH: Final = 50_000
 PARTITIONS: Final = 4
+_SENT_US: Final = (START_MS + 7 * 24 * 3_600_000) * 1000
+"""After every event: one further ahead of its message than a day would be refused."""
 _NEVER_S: Final = 20 * 365 * 86_400.0
 """Allowed lateness that keeps the watermark twenty years behind."""
 
@@ -42,7 +44,7 @@ def messages(requests: int) -> Iterator[RawMessage]:
         place = (topic, zlib.crc32(key) % PARTITIONS)
         offset = offsets.get(place, 0)
         offsets[place] = offset + 1
-        yield RawMessage(*place, offset, START_MS * 1000, key, value)
+        yield RawMessage(*place, offset, _SENT_US, key, value)
 
 
 def run(task: dict[str, Any]) -> dict[str, Any]:

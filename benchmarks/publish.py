@@ -34,7 +34,7 @@ Measure = Callable[[Progress], dict[str, Any]]
 def benchmarks(engine: str, *, quick: bool) -> dict[str, Measure]:
     """What can be run. `quick`: a tenth of everything, to see that it works."""
     million = 100_000 if quick else 1_000_000
-    runs = 1 if quick else 3
+    runs = 1 if quick else 2
     joining = argparse.Namespace(
         engine=engine,
         events=million,
