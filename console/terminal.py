@@ -29,9 +29,6 @@ EXIT_FAILED: Final = 1
 EXIT_UNAVAILABLE: Final = 3
 """Something outside (broker, lake, judge) does not answer; the same command may work later."""
 
-SHORT: Final = 12
-"""Cells up to so many characters (dates, numbers, names) are not folded."""
-
 out = Console()
 err = Console(stderr=True)
 
@@ -55,10 +52,7 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title:
     table = Table(title=title, title_justify="left", header_style="bold")
     for i, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
-        short = all(len(_cell(row[i])) <= SHORT for row in rows)
-        table.add_column(
-            column, justify="right" if numeric else "left", overflow="fold", no_wrap=short and bool(rows)
-        )
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     out.print(table)
