@@ -1,4 +1,4 @@
-"""Candidates: current interactions with the text and the terms they were made under."""
+"""Candidates: current interactions with the terms they were made under, without their texts."""
 
 from __future__ import annotations
 
@@ -8,20 +8,13 @@ from typing import Final
 
 import polars as pl
 
+from joiners.interactions import first_arrivals
 from sinks.lake import Lake
 
 INPUT_TABLES: Final = ("requests", "signals", "outcomes", "consents", "interactions")
 """Tables a drop is a function of; their Delta versions are pinned in its manifest."""
 
-REQUEST_TERMS: Final = (
-    "input_messages",
-    "output_messages",
-    "tools",
-    "consent_scopes",
-    "consent_policy_version",
-    "license",
-    "base_model",
-)
+REQUEST_TERMS: Final = ("tools", "consent_scopes", "consent_policy_version", "license", "base_model")
 
 
 def pin_inputs(lake: Lake) -> dict[str, int]:
@@ -40,10 +33,29 @@ def latest_event(lake: Lake, versions: Mapping[str, int]) -> datetime | None:
 
 
 def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
-    """Interactions as of a time, with text and terms of their requests, ordered by request id."""
-    interactions = lake.interactions(as_of=as_of, version=versions["interactions"])
-    requests = lake.requests(version=versions["requests"]).select("request_id", *REQUEST_TERMS)
-    return interactions.join(requests, on="request_id", how="inner").sort("request_id").collect()
+    """Interactions as of a time with the terms of their requests, ordered by request id.
+
+    Texts stay in the lake (`curation.buckets` fetches those that are wanted): `has_text` says whether
+    there are any. `partition` and `offset` are those of the copy of the request that counts.
+    """
+    interactions = lake.interactions(as_of=as_of, version=versions["interactions"]).collect()
+    copies = (
+        lake.sound("requests", version=versions["requests"])
+        .filter(~pl.col("duplicate"))
+        .select(
+            "request_id",
+            "partition",
+            "offset",
+            *REQUEST_TERMS,
+            has_text=pl.col("input_messages").is_not_null() & pl.col("output_messages").is_not_null(),
+        )
+        .collect(engine="streaming")
+    )
+    return (
+        interactions.drop("partition", "offset")
+        .join(first_arrivals(copies, "request_id"), on="request_id", how="inner")
+        .sort("request_id")
+    )
 
 
 def load_edits(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
@@ -57,6 +69,18 @@ def load_edits(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.D
         )
         .select("event_id", "occurred_at", "text")
         .collect()
+    )
+
+
+def last_edits(rows: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
+    """The last edit of each request: request_id, edit_id, edit_text. `edits` as `load_edits` returns them."""
+    return (
+        rows.select("request_id", event_id="signal_ids")
+        .explode("event_id")
+        .join(edits, on="event_id", how="inner")
+        .sort("occurred_at", "event_id")
+        .unique("request_id", keep="last", maintain_order=True)
+        .select("request_id", edit_id="event_id", edit_text="text")
     )
 
 

@@ -25,7 +25,7 @@ def eligible(rows: pl.DataFrame, consents: pl.DataFrame, settings: CurationSetti
         ("consent_unknown", pl.col("consent_at_event").is_null() & unknown),
         ("license", _not_listed("license", settings.licenses)),
         ("region", _not_listed("region", settings.regions)),
-        ("metadata_only", pl.col("input_messages").is_null() | pl.col("output_messages").is_null()),
+        ("metadata_only", ~pl.col("has_text")),
     ]
     return gate("eligible", rows, reasons, details={"actor": pl.col("actor")})
 

@@ -1,11 +1,12 @@
 """The nightly build: from settled interactions to a published drop.
 
-settle → eligible → select → confirm (judge) → pair → gate on final text → dedupe → publish. The same
-inputs, settings and code give the same drop id and the same bytes.
+settle → build (`curation.build`) → publish. The same inputs, settings and code give the same drop id and the
+same bytes.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,16 +19,15 @@ import polars as pl
 
 from contracts.errors import TerminalError
 from contracts.settings import Settings
-from curation import candidates, gates, pairs
-from curation.confirm import Progress, confirm, judge_all, judge_items, verdict_cost
+from curation import candidates
+from curation.buckets import scratch
+from curation.build import Progress, Sources, Workplace, build, silent
 from curation.drop_rows import table_rows
-from curation.eligibility import eligible
+from curation.engine import Engine, LocalEngine
 from curation.judge.base import Judge
-from curation.judge.verdicts import Spend, total_spent
+from curation.judge.verdicts import Spend
 from curation.scoring import DEFAULT_MODEL, ScoreModel
-from curation.selection import select
 from curation.settle import SettleReport, settle
-from curation.steps import Funnel
 from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
 from sinks.drops.publish import publish, published, stage
@@ -38,7 +38,10 @@ CODE_VERSION = version("tailrace")
 
 @dataclass(frozen=True, slots=True)
 class DropResult:
-    """What a build came to. `new` is false when the very same drop was published before."""
+    """What a build came to. `new` is false when the very same drop was published before.
+
+    `seconds`: step → time it took, nothing for a drop that was there.
+    """
 
     drop_id: str
     folder: Path
@@ -47,20 +50,8 @@ class DropResult:
     unpaired_rows: int
     quarantined_rows: int
     funnel: list[dict[str, Any]]
+    seconds: dict[str, float]
     settled: SettleReport
-    spent: Spend
-
-
-@dataclass(frozen=True, slots=True)
-class Build:
-    """Rows of a drop before publication, with everything refused on the way.
-
-    `cost` is what its verdicts cost when they were made, `spent` what this run paid (cached ones nothing).
-    """
-
-    rows: pl.DataFrame
-    funnel: Funnel
-    cost: dict[str, float]
     spent: Spend
 
 
@@ -80,36 +71,6 @@ def drop_identity(
     }
 
 
-def build(
-    lake: Lake,
-    settings: Settings,
-    judge: Judge,
-    inputs: Mapping[str, int],
-    as_of: datetime,
-    *,
-    now_us: int,
-    progress: Progress | None = None,
-) -> Build:
-    """Run the steps over pinned inputs; writes nothing but verdicts (the judge's cache)."""
-    curation = settings.curation
-    funnel = Funnel()
-    rows = candidates.load_candidates(lake, inputs, as_of)
-    consents = candidates.load_consents(lake, inputs, as_of)
-    fit = funnel.record(eligible(rows, consents, curation))
-    chosen = funnel.record(select(fit, curation))
-    judgments = judge_all(lake, judge, judge_items(chosen), judged_at_us=now_us, progress=progress)
-    confirmed = pairs.with_turns(funnel.record(confirm(chosen, judgments)))
-    failures = confirmed.filter(pl.col("slice") == "failure")
-    edits = candidates.load_edits(lake, inputs, as_of)
-    accepted = pairs.with_turns(fit.filter(pairs.accepted_answer()))
-    made = pl.concat([pairs.edit_pairs(failures, edits), pairs.regenerate_pairs(failures, accepted)])
-    made = funnel.record(gates.final_text("pairs", made, curation))
-    paired = pl.concat([made["rejected_request_id"], made["chosen_request_id"]]).drop_nulls()
-    single = funnel.record(gates.final_text("unpaired", pairs.unpaired_rows(confirmed, paired), curation))
-    final = funnel.record(gates.deduplicate(pl.concat([made, single])))
-    return Build(final, funnel, verdict_cost(judgments), total_spent(judgments))
-
-
 def make_drop(
     lake: Lake,
     drops_root: Path,
@@ -119,14 +80,15 @@ def make_drop(
     now_us: int,
     as_of: datetime | None = None,
     model: ScoreModel = DEFAULT_MODEL,
-    progress: Progress | None = None,
+    engine: Engine | None = None,
+    progress: Progress = silent,
     step: Callable[[str], None] | None = None,
 ) -> DropResult:
     """Settle, build and publish a drop; publishing the same drop again changes nothing.
 
     `as_of` limits what is seen to events up to that time; without it everything in the lake is.
-    `now_us` is the clock, UTC microseconds. Waits while another build under the same `drops_root` runs.
-    Raises `TerminalError` when the lake holds nothing.
+    `now_us` is the clock, UTC microseconds; `engine` runs the work on texts. Waits while another build
+    under the same `drops_root` runs. Raises `TerminalError` when the lake holds nothing.
     """
     with exclusive(drops_root):
         settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
@@ -142,7 +104,9 @@ def make_drop(
         drop_id = f"{as_of:%Y%m%d}-{stable_hash([channel, identity])[:12]}"
         if (row := published(lake, drop_id)) is not None:
             return _existing(drops_root, drop_id, row, settled)
-        built = build(lake, settings, judge, inputs, as_of, now_us=now_us, progress=progress)
+        with scratch(drops_root) as folder:
+            place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
+            built = build(Sources(lake, inputs, as_of), settings.curation, judge, place, now_us=now_us)
         counts = built.rows.group_by("kind").len()
         per_kind = dict(counts.iter_rows())
         tables = table_rows(built.rows, built.funnel.refused(), drop_id, identity, as_of)
@@ -183,6 +147,7 @@ def make_drop(
             unpaired_rows=per_kind.get("unpaired", 0),
             quarantined_rows=tables["quarantine"].height,
             funnel=built.funnel.stats,
+            seconds=built.funnel.seconds,
             settled=settled,
             spent=built.spent,
         )
@@ -221,6 +186,7 @@ def _existing(drops_root: Path, drop_id: str, row: Mapping[str, Any], settled: S
         unpaired_rows=row["unpaired_rows"],
         quarantined_rows=row["quarantined_rows"],
         funnel=manifest["funnel"],
+        seconds={},
         settled=settled,
         spent=Spend(),
     )

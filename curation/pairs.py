@@ -61,20 +61,17 @@ def with_turns(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def edit_pairs(failures: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
+def made_from(failures: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
+    """Every preference row that confirmed failures and accepted answers of the same sessions give."""
+    return pl.concat([edit_pairs(failures), regenerate_pairs(failures, accepted)])
+
+
+def edit_pairs(failures: pl.DataFrame) -> pl.DataFrame:
     """One preference row per confirmed failure whose user sent an edited text (the last one counts).
 
-    `failures` are confirmed rows with `with_turns`; `edits` as `load_edits` returns them.
+    `failures` are confirmed rows with the columns of `curation.text_work.READY_SCHEMA` and `edit_id`.
     """
-    last = (
-        failures.select("request_id", event_id="signal_ids")
-        .explode("event_id")
-        .join(edits, on="event_id", how="inner")
-        .sort("occurred_at", "event_id")
-        .unique("request_id", keep="last", maintain_order=True)
-        .select("request_id", edit_id="event_id", edit_text="text")
-    )
-    rows = failures.join(last, on="request_id", how="inner", maintain_order="left")
+    rows = failures.filter(pl.col("edit_text").is_not_null())
     return rows.select(
         *SIDE_COLUMNS,
         kind=pl.lit("preference"),
@@ -94,7 +91,7 @@ def edit_pairs(failures: pl.DataFrame, edits: pl.DataFrame) -> pl.DataFrame:
 def regenerate_pairs(failures: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
     """One preference row per regenerated failure with a later accepted answer to the same input.
 
-    `failures` are confirmed rows, `accepted` eligible rows, both with `with_turns`. "Same input" means
+    `failures` are confirmed rows, `accepted` eligible rows, both with their texts. "Same input" means
     the stored input messages are equal; the first accepted answer of the session after it counts.
     """
     good = accepted.filter(accepted_answer()).select(
@@ -144,12 +141,8 @@ def accepted_answer() -> pl.Expr:
     return taken & ~dismissed
 
 
-def unpaired_rows(confirmed: pl.DataFrame, paired: pl.Series) -> pl.DataFrame:
-    """KTO rows: confirmed failures that no pair uses (undesirable), confirmed good ones (desirable).
-
-    `paired` holds request ids on either side of a pair.
-    """
-    rows = confirmed.filter(~pl.col("request_id").is_in(paired.implode()))
+def unpaired_rows(rows: pl.DataFrame) -> pl.DataFrame:
+    """KTO rows of confirmed requests that no pair uses: failures (undesirable), good ones (desirable)."""
     return rows.select(
         *SIDE_COLUMNS,
         kind=pl.lit("unpaired"),

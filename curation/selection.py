@@ -20,6 +20,13 @@ def uniform(ids: pl.Series, seed: int) -> pl.Series:
     return pl.Series(ids.name, [draw(value) for value in ids], dtype=pl.Float64)
 
 
+def pool(rows: pl.DataFrame, settings: CurationSettings) -> pl.Series:
+    """Which rows `select` may keep, caps aside (boolean)."""
+    draws = uniform(rows["request_id"], settings.seed)
+    failing = (rows["failure_score"] >= settings.failure_threshold).fill_null(value=False)
+    return failing | (draws < settings.control_share)
+
+
 def select(rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
     """Keep failures (score at or above the threshold) and a random share of the rest as control.
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -44,16 +45,38 @@ class StepResult:
 
 @dataclass(slots=True)
 class Funnel:
-    """Statistics and refusals of a build, in the order of its steps."""
+    """Statistics and refusals of a build, in the order of its steps.
 
+    `clock` gives seconds from any start. `seconds` holds the time of each step; it is kept apart because
+    the statistics go into the manifest, which has the same bytes whenever it is made.
+    """
+
+    clock: Callable[[], float] = time.perf_counter
     stats: list[dict[str, Any]] = field(default_factory=list)
     refusals: list[pl.DataFrame] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+    _since: float | None = None
 
-    def record(self, result: StepResult) -> pl.DataFrame:
-        """Note a step's result; returns the rows that go on."""
+    def start(self) -> None:
+        """The next step begins now."""
+        self._since = self.clock()
+
+    def record(self, result: StepResult, *, elsewhere: float = 0.0) -> pl.DataFrame:
+        """Note a step's result; returns the rows that go on.
+
+        Its time is that since the last step, and `elsewhere` (seconds) what was done for it before.
+        """
+        self.spend(result.name, elsewhere)
         self.stats.append(result.stats())
         self.refusals.append(result.refused)
         return result.kept
+
+    def spend(self, name: str, elsewhere: float = 0.0) -> None:
+        """Count the time since the last step, and `elsewhere` seconds, as spent on this one."""
+        now = self.clock()
+        lap = 0.0 if self._since is None else now - self._since
+        self.seconds[name] = self.seconds.get(name, 0.0) + lap + elsewhere
+        self._since = now
 
     def refused(self) -> pl.DataFrame:
         """All refusals."""

@@ -71,7 +71,7 @@ def build(
     """Build a drop with a progress bar over the judge's calls."""
     judge = make_judge(settings.judge, curation=settings.curation)
     with progress_bar(quiet=quiet) as progress:
-        task = progress.add_task("judging", total=None)
+        task = progress.add_task("settling", total=None)
         return make_drop(
             lake,
             settings.drops_root,
@@ -79,7 +79,9 @@ def build(
             judge,
             now_us=time.time_ns() // 1000,
             as_of=as_of,
-            progress=lambda done, total: progress.update(task, completed=done, total=total),
+            progress=lambda part, done, total: progress.update(
+                task, description=part, completed=done, total=total
+            ),
         )
 
 
