@@ -25,9 +25,6 @@ from sinks.transactions import append_revisions
 REQUESTS_PER_STEP: Final = 50_000
 """Requests recomputed at a time: bounds memory by their text."""
 
-CLOCKS_APART_US: Final = 10 * 60 * 1_000_000
-"""How far the broker's and the worker's clocks may be apart."""
-
 EVIDENCE: Final = {"signals": SIGNAL_COLUMNS, "outcomes": OUTCOME_COLUMNS}
 
 
@@ -48,7 +45,8 @@ class SettleReport:
 class _Ids:
     """What the lake knows, by ids and times only.
 
-    current: interactions as they are. requests: each once, with the position of the session's next one.
+    current: interactions as they are. requests: each once, with the session's next one within the horizon
+    (`next_request_id`) and its position (`next`).
     evidence: kind → events of settled requests, each with its request (`target`).
     """
 
@@ -74,11 +72,9 @@ def _settle(lake: Lake, horizon_us: int, now_us: int, model: ScoreModel) -> Sett
     # Interactions first: whatever they hold is in the tables read after them.
     current = lake.interactions().select(_CURRENT).collect()
     copies = lake.sound("requests").filter(~pl.col("duplicate")).select(_REQUEST_IDS).collect()
-    requests = first_arrivals(copies, "request_id")
-    nexts = pl.Series(following(requests)).replace(NOWHERE, None)
-    requests = requests.with_columns(next=nexts, next_id=requests["request_id"].gather(nexts))
+    requests = _with_next(first_arrivals(copies, "request_id"), horizon_us)
     moved = copies.join(requests, on=["request_id", "session_id", "occurred_at"], how="anti")
-    stale = [_other_neighbours(requests, moved, current, horizon_us), _other_copies(requests, current)]
+    stale = [_other_neighbours(requests, moved, current), _other_copies(requests, current)]
     evidence, late_events = {}, 0
     for kind in EVIDENCE:
         evidence[kind], missing, changed = _compare(lake, kind, requests, current)
@@ -90,15 +86,15 @@ def _settle(lake: Lake, horizon_us: int, now_us: int, model: ScoreModel) -> Sett
     for start in range(0, touched.height, REQUESTS_PER_STEP):
         step = touched.slice(start, REQUESTS_PER_STEP)
         before = _rows(lake, "interactions", ids.current.join(step, on="request_id", how="semi"), _REVISION)
-        changed = _changed(_join_again(lake, ids, step, horizon_us), before)
+        changed = _changed(_join_again(lake, ids, step), before)
         revised += append_revisions(lake, _revisions(changed, before, model, now_us))
     return SettleReport(late_events=late_events, examined=touched.height, revised=revised)
 
 
 _REVISION: Final = ("request_id", "revision", "partition", "offset")
 _CURRENT: Final = (
-    *(*_REVISION, "date", "settled_at", "has_abandon", "has_rephrase"),
-    *("signal_ids", "outcome_ids"),
+    *(*_REVISION, "date"),
+    *("next_request_id", "signal_ids", "outcome_ids"),
 )
 _REQUEST_IDS: Final = (
     "request_id",
@@ -107,9 +103,14 @@ _REQUEST_IDS: Final = (
     "date",
     "partition",
     "offset",
-    "received_at",
 )
 _EVENT_IDS: Final = ("event_id", "session_id", "request_id", "occurred_at", "date", "partition", "offset")
+
+
+def _with_next(requests: pl.DataFrame, horizon_us: int) -> pl.DataFrame:
+    """Requests with the session's next one within the horizon: its position `next` and its id."""
+    nexts = pl.Series(following(requests, horizon_us=horizon_us)).replace(NOWHERE, None)
+    return requests.with_columns(next=nexts, next_request_id=requests["request_id"].gather(nexts))
 
 
 def _compare(
@@ -136,49 +137,15 @@ def _other_copies(requests: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame
     return current.join(requests, on=places, how="anti").select("request_id")
 
 
-def _other_neighbours(
-    requests: pl.DataFrame, moved: pl.DataFrame, current: pl.DataFrame, horizon_us: int
-) -> pl.DataFrame:
-    """Interactions whose next request may not have been the one the stream saw.
-
-    Exact where there is a next request now and was none, or the other way round: presence flags say so.
-    Otherwise another one may have been taken for the next: one that came before it, one in the same
-    partition (the stream keeps partitions apart), or a repeat at another time (`moved`).
-    """
-    horizon = pl.duration(microseconds=horizon_us)
-    later_offsets = pl.col("offset").reverse().cum_min().shift(1).reverse().over("session_id", "partition")
-    arrivals = (
-        requests.with_row_index("row")
-        .with_columns(
-            seen_before=pl.col("occurred_at").cum_max().shift(1).over("partition", order_by="offset")
-        )
-        .sort("session_id", "occurred_at", "request_id")
-        .with_columns(overtaken=pl.col("offset") > later_offsets)
-        .sort("row")
-        .select("occurred_at", "partition", "received_at", "seen_before", "overtaken")
-    )
-    after = [arrivals[name].gather(requests["next"]).alias(f"next_{name}") for name in arrivals.columns]
-    rows = requests.with_columns(after).join(
-        current.select("request_id", "settled_at", "has_abandon", "has_rephrase"), on="request_id"
-    )
-    follows = (pl.col("next_occurred_at") <= pl.col("occurred_at") + horizon).fill_null(value=False)
-    came_after = (
-        (pl.col("next_seen_before") >= pl.col("occurred_at") + horizon)
-        | (pl.col("next_received_at") >= pl.col("settled_at") - pl.duration(microseconds=CLOCKS_APART_US))
-        # Some producers stamp messages with the event's own time: it does not say when they came.
-        | (pl.col("next_received_at") <= pl.col("next_occurred_at") + pl.duration(milliseconds=1))
-    ).fill_null(value=True)
-    suspect = (
-        (follows & pl.col("has_abandon") & ~pl.col("has_rephrase"))
-        | (~follows & ~pl.col("has_abandon"))
-        | (follows & (pl.col("next_partition") != pl.col("partition")))
-        | (follows & pl.col("next_overtaken").fill_null(value=False) & came_after)
-        | pl.col("session_id").is_in(moved["session_id"].implode())
-    )
-    return rows.filter(suspect).select("request_id")
+def _other_neighbours(requests: pl.DataFrame, moved: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """Interactions joined with another next request than theirs, or with a copy of it at another time."""
+    pairs = ["request_id", "next_request_id"]
+    other = current.join(requests, on=pairs, how="anti", nulls_equal=True)
+    copied = current.join(moved, left_on="next_request_id", right_on="request_id", how="semi")
+    return pl.concat([other, copied]).select("request_id")
 
 
-def _join_again(lake: Lake, ids: _Ids, step: pl.DataFrame, horizon_us: int) -> pl.DataFrame:
+def _join_again(lake: Lake, ids: _Ids, step: pl.DataFrame) -> pl.DataFrame:
     """The joined rows of a step's requests, from everything known."""
     nexts = ids.requests[step["next"].drop_nulls().unique()]
     places = pl.concat([step, nexts.join(step, on="request_id", how="anti")])
@@ -187,12 +154,13 @@ def _join_again(lake: Lake, ids: _Ids, step: pl.DataFrame, horizon_us: int) -> p
     known = places.select("request_id").join(read, on="request_id", maintain_order="left")
     ordered = known.select("request_id", position=pl.int_range(pl.len()))
     own = known.join(step, on="request_id", how="semi", maintain_order="left")
+    next_ids = step.select("request_id", next_id="next_request_id")
     after = (
         own.select("request_id")
-        .join(step.select("request_id", "next_id"), on="request_id", how="left", maintain_order="left")
+        .join(next_ids, on="request_id", how="left", maintain_order="left")
         .join(ordered, left_on="next_id", right_on="request_id", how="left", maintain_order="left")
     )
-    rows = follow_up(own, known, after["position"].fill_null(NOWHERE).to_numpy(), horizon_us)
+    rows = follow_up(own, known, after["position"].fill_null(NOWHERE).to_numpy())
     targets = ordered.head(own.height).rename({"request_id": "target_id", "position": "target"})
     evidence = []
     for kind, columns in EVIDENCE.items():

@@ -26,6 +26,7 @@ FEATURE_COLUMNS: Final = (
 JOINED_COLUMNS: Final = (
     *REQUEST_CONTEXT,
     *FEATURE_COLUMNS,
+    "next_request_id",
     "signal_ids",
     "outcome_ids",
     "evidence_until",
@@ -64,7 +65,8 @@ def join(
     if context is not None and not context.is_empty():
         further = first_arrivals(context.select(REQUEST_COLUMNS), "request_id")
         known = pl.concat([requests, further.join(requests, on="request_id", how="anti")])
-    rows = follow_up(requests, known, following(known, apart=not late_evidence), horizon_us)
+    nexts = following(known, horizon_us=horizon_us, apart=not late_evidence)
+    rows = follow_up(requests, known, nexts)
 
     def mine(evidence: pl.DataFrame) -> pl.DataFrame:
         events = first_arrivals(evidence, "event_id")
@@ -78,17 +80,17 @@ def join(
     return joined_rows(rows, mine(signals), mine(outcomes))
 
 
-def follow_up(requests: pl.DataFrame, known: pl.DataFrame, nexts: Positions, horizon_us: int) -> pl.DataFrame:
-    """Requests with the session's next request within the horizon: `next_prompt` and `next_at`, else null.
+def follow_up(requests: pl.DataFrame, known: pl.DataFrame, nexts: Positions) -> pl.DataFrame:
+    """Requests with the session's next one: `next_request_id`, `next_prompt` and `next_at`, else null.
 
     `requests` are the first rows of `known`, or `known` itself; `nexts` are positions in `known`.
     """
     after = pl.Series(nexts[: requests.height]).replace(NOWHERE, None)
-    horizon = pl.duration(microseconds=horizon_us)
-    in_time = pl.col("next_at") <= pl.col("occurred_at") + horizon
     return requests.with_columns(
-        next_prompt=known["prompt_text"].gather(after), next_at=known["occurred_at"].gather(after)
-    ).with_columns(pl.when(in_time).then(pl.col("next_prompt", "next_at")))
+        next_request_id=known["request_id"].gather(after),
+        next_prompt=known["prompt_text"].gather(after),
+        next_at=known["occurred_at"].gather(after),
+    )
 
 
 def joined_rows(requests: pl.DataFrame, signals: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
@@ -107,6 +109,7 @@ def joined_rows(requests: pl.DataFrame, signals: pl.DataFrame, outcomes: pl.Data
     return features.with_features(rows).select(
         *REQUEST_CONTEXT,
         *FEATURE_COLUMNS,
+        "next_request_id",
         "signal_ids",
         "outcome_ids",
         evidence_until=pl.max_horizontal("occurred_at", "next_at", "signals_until", "outcomes_until"),

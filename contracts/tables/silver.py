@@ -84,6 +84,7 @@ class Interactions(Table):
     outcome_success: float = optional("share of known outcomes that speak for the response", **UNIT)
     outcome_count: pl.Int32 = column("downstream outcomes with a known result", ge=0)
 
+    next_request_id: str = optional("the session's next request, when it came within the horizon")
     signal_ids: Strings = column("event ids of the signals joined")
     outcome_ids: Strings = column("event ids of the outcomes joined, replaced ones included")
     evidence_until: Time = column(

@@ -181,6 +181,7 @@ def one(
         "has_outcome": bool(known),
         "outcome_success": mean(known),
         "outcome_count": len(known),
+        "next_request_id": following["request_id"] if following else None,
         "signal_ids": [s["event_id"] for s in mine],
         "outcome_ids": [o["event_id"] for o in results],
         "until": max(e["us"] for e in [request, *mine, *results, *([following] if following else [])]),

@@ -55,15 +55,19 @@ def test_every_event_is_kept() -> None:
 
 def test_the_next_request_of_the_session() -> None:
     names = [r["request_id"] for r in REQUESTS]
-    found = following(light("requests", REQUESTS))
-    nexts = [None if n == NOWHERE else names[n] for n in found.tolist()]
-    assert dict(zip(names, nexts, strict=True)) == {"a": "b", "b": "c", "c": "d", "d": None, "x": None}
+
+    def nexts(horizon_us: int) -> dict[str, str | None]:
+        found = following(light("requests", REQUESTS), horizon_us=horizon_us)
+        return dict(zip(names, [None if n == NOWHERE else names[n] for n in found], strict=True))
+
+    assert nexts(10) == {"a": "b", "b": "c", "c": "d", "d": None, "x": None}
+    assert nexts(9) == {"a": None, "b": "c", "c": None, "d": None, "x": None}
 
 
 def test_partitions_may_be_kept_apart() -> None:
-    rows = [r | {"partition": i % 2} for i, r in enumerate(REQUESTS)]
-    assert following(light("requests", rows), apart=True).tolist() == [2, 3, NOWHERE, NOWHERE, NOWHERE]
-    assert following(light("requests", rows)).tolist() == [1, 2, 3, NOWHERE, NOWHERE]
+    rows = light("requests", [r | {"partition": i % 2} for i, r in enumerate(REQUESTS)])
+    assert following(rows, horizon_us=10, apart=True).tolist() == [2, 3, NOWHERE, NOWHERE, NOWHERE]
+    assert following(rows, horizon_us=10).tolist() == [1, 2, 3, NOWHERE, NOWHERE]
 
 
 def joined(evidence: dict[str, list[dict[str, Any]]], **options: Any) -> dict[str, Any]:
