@@ -71,9 +71,8 @@ def settle(lake: Lake, *, horizon_us: int, now_us: int, model: ScoreModel = DEFA
 def _settle(lake: Lake, horizon_us: int, now_us: int, model: ScoreModel) -> SettleReport:
     # Interactions first: whatever they hold is in the tables read after them.
     current = lake.interactions().select(_CURRENT).collect()
-    copies = lake.sound("requests").filter(~pl.col("duplicate")).select(_REQUEST_IDS).collect()
-    requests = _with_next(first_arrivals(copies, "request_id"), horizon_us)
-    moved = copies.join(requests, on=["request_id", "session_id", "occurred_at"], how="anti")
+    requests, moved = _once(lake, "requests", _REQUEST_IDS)
+    requests = _with_next(requests, horizon_us)
     stale = [_other_neighbours(requests, moved, current), _other_copies(requests, current)]
     evidence, late_events = {}, 0
     for kind in EVIDENCE:
@@ -107,6 +106,19 @@ _REQUEST_IDS: Final = (
 _EVENT_IDS: Final = ("event_id", "session_id", "request_id", "occurred_at", "date", "partition", "offset")
 
 
+def _once(lake: Lake, kind: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Events of a kind, each once, and the ids of those that came again with another session or time.
+
+    The stream may have joined such a repeat: where it had forgotten the first copy, but also one that is
+    marked as a duplicate, when it restarted behind the first copy.
+    """
+    copies = lake.sound(kind).select(*columns, "duplicate").collect()
+    key = columns[0]
+    events = first_arrivals(copies.filter(~pl.col("duplicate")).drop("duplicate"), key)
+    same = [key, "session_id", "occurred_at"]
+    return events, copies.join(events, on=same, how="anti", nulls_equal=True).select(key).unique()
+
+
 def _with_next(requests: pl.DataFrame, horizon_us: int) -> pl.DataFrame:
     """Requests with the session's next one within the horizon: its position `next` and its id."""
     nexts = pl.Series(following(requests, horizon_us=horizon_us)).replace(NOWHERE, None)
@@ -118,15 +130,12 @@ def _compare(
 ) -> tuple[pl.DataFrame, int, pl.DataFrame]:
     """Evidence of settled requests, how much of it they do not hold, and the requests that are wrong."""
     columns = (*_EVENT_IDS, "supersedes") if "supersedes" in EVIDENCE[kind] else _EVENT_IDS
-    copies = lake.sound(kind).filter(~pl.col("duplicate")).select(columns).collect()
-    events = first_arrivals(copies, "event_id")
+    events, moved = _once(lake, kind, columns)
     events = attribute(requests, events).join(current, left_on="target", right_on="request_id", how="semi")
     pairs = events.select("event_id", request_id="target")
     held = current.select("request_id", event_id=pl.col(f"{kind[:-1]}_ids")).explode("event_id").drop_nulls()
     missing = pairs.join(held, on=["event_id", "request_id"], how="anti")
     wrong = held.join(pairs, on=["event_id", "request_id"], how="anti")
-    # The stream may have joined a repeat that came when the first copy was forgotten.
-    moved = copies.join(events, on=["event_id", "occurred_at"], how="anti").select("event_id")
     again = pairs.join(moved, on="event_id", how="semi")
     return events, missing.height, pl.concat(f.select("request_id") for f in (missing, wrong, again))
 

@@ -1,4 +1,4 @@
-"""`settle` finds every interaction whose next request is not the one it was joined with."""
+"""`settle` finds what the stream joined with another neighbour or another copy than it should have."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.factories import SECOND, START_US, at
 from tests.joiners.disturbed import BASE, DAY, Disturbed, Log, Sent, encoded
 from tests.joiners.lives import HORIZON_US, Worker
 from tests.lakes import new_lake
-from tests.strategies import KINDS, Place, Row
+from tests.strategies import HORIZON, KINDS, LATENESS, Place, Row
 
 LATER = BASE + DAY
 """When the worker gets round to what has been on the broker for a day."""
@@ -23,38 +23,61 @@ def lake(tmp_path: Path) -> Lake:
     return new_lake(tmp_path / "lake")
 
 
-def asked(name: str, seconds: int, *, arrives: int = 60, session: str = "s") -> Sent:
+def asked(name: str, seconds: int, *, session: str = "s", arrives: int = 60) -> Sent:
     """A request `seconds` after `BASE`."""
-    row: Row = {"request_id": name, "session_id": session, "us": BASE + seconds, "prompt_text": name}
-    return Sent(BASE + arrives, row, encoded("requests", row | {"finish_reason": "stop"}))
+    row: Row = {"request_id": name, "session_id": session, "us": BASE + seconds, "finish_reason": "stop"}
+    return Sent(BASE + arrives, row, encoded("requests", row))
 
 
-def read_in_parts(lake: Lake, parts: list[list[Sent]], *, stamped: str = "on arrival") -> None:
-    """One worker reads the requests part by part, long after they came; nothing else ever comes."""
+def resulted(name: str, seconds: int, request_id: str) -> Sent:
+    """An outcome `seconds` after `BASE`."""
+    row: Row = {"event_id": name, "session_id": "s", "us": BASE + seconds, "request_id": request_id}
+    row |= {"kind": "ticket", "success": True}
+    return Sent(BASE + 60, row, encoded("outcomes", row))
+
+
+def traffic(requests: Log, outcomes: Log | None = None, *, stamped: str = "on arrival") -> Disturbed:
+    """Messages of one partition; nothing else ever comes."""
     logs: dict[Place, Log] = {(kind, p): [] for kind in (*KINDS, "consents") for p in (0, 1)}
-    logs["requests", 0] = [sent for part in parts for sent in part]
-    worker = Worker(lake, Disturbed(logs, stamped), [0], {})
-    worker.turn(LATER, 0)
-    for number, part in enumerate(parts):
-        worker.turn(LATER + 20 * number + 10, len(part), close=number == len(parts) - 1)
+    return Disturbed(logs | {("requests", 0): requests, ("outcomes", 0): outcomes or []}, stamped=stamped)
 
 
 def fold_in(lake: Lake) -> SettleReport:
     return settle(lake, horizon_us=HORIZON_US, now_us=START_US + 2 * LATER * SECOND)
 
 
-def ends(lake: Lake) -> dict[str, object]:
-    """Request → the end of what its current revision knows."""
+def ends(lake: Lake, request_id: str) -> int:
+    """Seconds after `BASE` until which the current revision knows what happened."""
     rows = lake.interactions().collect()
-    return dict(rows.select("request_id", "evidence_until").iter_rows())
+    until = rows.filter(rows["request_id"] == request_id)["evidence_until"].item()
+    return int((until - at(BASE)).total_seconds())
 
 
-def test_a_repeat_from_a_wrong_clock_closed_the_window_before_the_next_one_was_read(lake: Lake) -> None:
-    # The repeat takes no part, but its time moves the watermark: r0 settles with r2 as the next one.
-    ahead = asked("x", DAY, session="other")
-    read_in_parts(
-        lake, [[asked("x", 0, session="other"), asked("r0", 0), asked("r2", 9), ahead], [asked("r1", 4)]]
-    )
-    assert ends(lake)["r0"] == at(BASE + 9)
-    assert fold_in(lake).revised == 2
-    assert ends(lake)["r0"] == at(BASE + 4)
+@pytest.mark.parametrize("stamped", ["on arrival", "by event"])
+def test_a_next_one_that_was_still_unread_when_a_repeat_moved_the_watermark(lake: Lake, stamped: str) -> None:
+    # The repeat from a wrong clock takes no part, but r0 settles at its time, with r2 as the next one.
+    read = [asked("x", 0, session="other"), asked("r0", 0), asked("r2", 9), asked("x", DAY, session="other")]
+    worker = Worker(lake, traffic([*read, asked("r1", 4)], stamped=stamped), [0], {})
+    worker.turn(LATER, 0)
+    worker.turn(LATER + 10, len(read))
+    assert ends(lake, "r0") == 9
+    worker.turn(LATER + 30, 1, close=True)
+    fold_in(lake)
+    assert (ends(lake, "r0"), ends(lake, "r1")) == (4, 9)
+    assert fold_in(lake) == SettleReport(late_events=0, examined=0, revised=0)
+
+
+def test_a_repeat_that_was_marked_and_yet_joined_after_a_restart(lake: Lake) -> None:
+    # The first copy is forgotten, "kept" is not: the next worker starts in front of it and behind the copy.
+    late = HORIZON + LATENESS + 2
+    outcomes = [resulted("o", 0, "r"), resulted("kept", late, "nobody"), resulted("o", late, "r")]
+    sent = traffic([asked("r", late - 1)], outcomes)
+    committed: dict[tuple[str, int], int] = {}
+    first = Worker(lake, sent, [0], committed)
+    first.turn(LATER, 0)
+    first.turn(LATER + 10, 10)
+    Worker(lake, sent, [0], committed).turn(LATER + 20, 10, close=True)
+    assert lake.scan("outcomes").collect()["duplicate"].to_list() == [False, False, True]
+    assert ends(lake, "r") == late
+    assert fold_in(lake).revised == 1
+    assert ends(lake, "r") == late - 1
