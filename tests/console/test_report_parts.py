@@ -127,9 +127,9 @@ def test_diff_follows_the_kind_of_text(before: str, after: str, gone: list[str],
 
 
 def test_repetitive_texts_are_compared_without_delay() -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     result = diff.compare("a b " * 1_000 + "end.", "a b " * 1_000 + "other end.")
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1
     assert "".join(p.text for p in result.chosen).startswith("a b a b")
 
 
