@@ -181,10 +181,14 @@ class WebSettings(_Section):
 
 
 class NightlySettings(_Section):
-    """The scheduled drop."""
+    """The nightly build: when and where it runs."""
 
     enabled: bool = Field(False, description="build a drop on the schedule below")
     cron: str = Field("30 2 * * *", description="when, as a cron expression in UTC")
+    engine: Literal["local", "ray"] = Field(
+        "local", description="where a build works on texts: in its own process, or as Ray tasks"
+    )
+    ray_address: str = Field("", description="Ray cluster to use; empty: one on this machine")
 
 
 class Settings(BaseSettings):

@@ -40,7 +40,7 @@ CODE_VERSION = version("tailrace")
 class DropResult:
     """What a build came to. `new` is false when the very same drop was published before.
 
-    `seconds`: step → time it took, nothing for a drop that was there.
+    `seconds`: step → time it took when the drop was built.
     """
 
     drop_id: str
@@ -137,6 +137,7 @@ def make_drop(
             "preference_rows": per_kind.get("preference", 0),
             "unpaired_rows": per_kind.get("unpaired", 0),
             "quarantined_rows": tables["quarantine"].height,
+            "step_seconds": msgspec.json.encode(built.funnel.seconds).decode(),
         }
         folder = publish(lake, drops_root, staged, registry_row, tables, step=step)
         return DropResult(
@@ -170,6 +171,11 @@ def kto_weights(rows: pl.DataFrame) -> dict[str, float]:
     }
 
 
+def step_seconds(row: Mapping[str, Any]) -> dict[str, float]:
+    """Time each step took from a drop's registry row, seconds by step in order; empty when not recorded."""
+    return msgspec.json.decode(row["step_seconds"], type=dict[str, float]) if row["step_seconds"] else {}
+
+
 def _existing(drops_root: Path, drop_id: str, row: Mapping[str, Any], settled: SettleReport) -> DropResult:
     folder = drops_root / row["path"]
     if problems := verify(folder):
@@ -186,7 +192,7 @@ def _existing(drops_root: Path, drop_id: str, row: Mapping[str, Any], settled: S
         unpaired_rows=row["unpaired_rows"],
         quarantined_rows=row["quarantined_rows"],
         funnel=manifest["funnel"],
-        seconds={},
+        seconds=step_seconds(row),
         settled=settled,
         spent=Spend(),
     )

@@ -75,7 +75,7 @@ class Funnel:
         """Count the time since the last step, and `elsewhere` seconds, as spent on this one."""
         now = self.clock()
         lap = 0.0 if self._since is None else now - self._since
-        self.seconds[name] = self.seconds.get(name, 0.0) + lap + elsewhere
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + lap + elsewhere, 3)
         self._since = now
 
     def refused(self) -> pl.DataFrame:

@@ -8,20 +8,22 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
 from deltalake import DeltaTable
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from contracts import reasons
 from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
 from contracts.settings import LakeSettings
-from contracts.tables import TABLES, frame_schema, is_partitioned, nullable_columns
+from contracts.tables import TABLES, frame_schema, is_partitioned
+from sinks.lake_schema import arrow_schema, in_contract
 from sinks.maintenance_properties import table_properties
 from sinks.maintenance_watermarks import WATERMARK_KEY, read_watermarks
 
 __all__ = ["WATERMARK_KEY", "Lake"]
 
-MAINTENANCE_OPERATIONS: Final = frozenset({"OPTIMIZE", "SET TBLPROPERTIES", "VACUUM START", "VACUUM END"})
+MAINTENANCE_OPERATIONS: Final = frozenset(
+    {"OPTIMIZE", "SET TBLPROPERTIES", "VACUUM START", "VACUUM END", "ADD COLUMN"}
+)
 """Operations in a Delta log that change no row."""
 
 _NEAR: Final = 20
@@ -72,7 +74,7 @@ class Lake:
             try:
                 DeltaTable.create(
                     self.uri(name),
-                    schema=_arrow_schema(name),
+                    schema=arrow_schema(name),
                     name=name,
                     description=(TABLES[name].__doc__ or "").strip().splitlines()[0],
                     partition_by=["date"] if is_partitioned(name) else None,
@@ -132,11 +134,14 @@ class Lake:
         return newest
 
     def scan(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
-        """All rows of a table, in the order of its contract, optionally as of a Delta version."""
+        """All rows of a table, in the order of its contract, optionally as of a Delta version.
+
+        Columns that a table of an older release lacks are null.
+        """
         table = self.table(name, version=version)
         if not table.file_uris():
             return pl.LazyFrame(schema=frame_schema(name))
-        return pl.scan_delta(table).select(list(frame_schema(name)))
+        return in_contract(name, pl.scan_delta(table))
 
     def sound(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
         """Bronze rows of a table without poison: events that a later step could not take, kept as dead
@@ -217,19 +222,3 @@ class Lake:
     def watermarks(self) -> dict[int, int]:
         """Watermark per Kafka partition at its last settlement, UTC microseconds."""
         return read_watermarks(self.table("interactions"))
-
-
-def _arrow_schema(name: str) -> pa.Schema:
-    """Arrow schema of a table with nullability and column comments from its contract."""
-    empty = pl.DataFrame(schema=frame_schema(name)).to_arrow()
-    nullable = nullable_columns(name)
-    columns = TABLES[name].to_schema().columns
-    return pa.schema(
-        pa.field(
-            field.name,
-            field.type,
-            nullable=field.name in nullable,
-            metadata={"comment": columns[field.name].description or ""},
-        )
-        for field in empty.schema
-    )

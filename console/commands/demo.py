@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from console.commands.drops import build, describe, show_funnel
+from console.commands.drops import build, describe
 from console.commands.events import Format, raw, read
 from console.commands.lake import show
+from console.funnel import show_funnel
 from console.options import Home, Json, open_lake, require_file, settings_for
 from console.ranking import latent_auc
 from console.report.collect import write_report
@@ -109,7 +110,7 @@ def demo(
         )
         return
     show(found)
-    show_funnel(drop.funnel)
+    show_funnel(drop.funnel, drop.seconds)
     rows: list[tuple[str, Any]] = [
         ("lake", settings.lake_root),
         ("drop", drop.folder),

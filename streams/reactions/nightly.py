@@ -13,6 +13,7 @@ from mode.utils.cron import secs_for_next
 from contracts import topics
 from contracts.errors import BrokerUnavailable, SettingsError, TailraceError
 from contracts.settings import Settings
+from curation.engine import make_engine
 from curation.judge.base import make_judge
 from curation.nightly import DropResult, make_drop
 from sinks.drops.manifest import MANIFEST_FILE, sha256
@@ -69,6 +70,7 @@ class NightlyReactions:
             settings,
             make_judge(settings.judge, curation=settings.curation),
             now_us=time.time_ns() // 1_000,
+            engine=make_engine(settings.nightly),
         )
 
     async def _announce(self, result: DropResult) -> None:
