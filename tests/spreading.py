@@ -2,11 +2,13 @@
 
 The tests of a file stay together, in their order: they may share what a module's fixtures made, and
 some tell one story. The files of `ALONE` hold long tests that share nothing; there each test goes by
-itself.
+itself. What takes long goes first: tests with a long time limit, then files whose tests wait for
+brokers; the many quick ones fill up the end.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, Final
 
 import pytest
@@ -17,23 +19,34 @@ WAITING: Final = frozenset({"broker", "any_broker", "apache_kafka", "own_apache_
 """Fixtures whose tests mostly wait: for group joins, sessions, brokers that start."""
 
 
-class FileByFile(LoadScopeScheduling):
-    """Hands a process the next file, or the next single test of `ALONE`, when it has little left."""
+def unit_of(nodeid: str) -> str:
+    """What a test stays together with: its file, or only itself."""
+    return nodeid if nodeid.startswith(ALONE) else nodeid.split("::", 1)[0]
+
+
+class UnitByUnit(LoadScopeScheduling):
+    """Hands a process the next unit when it has little left."""
 
     def _split_scope(self, nodeid: str) -> str:
-        file = nodeid.split("::", 1)[0]
-        return nodeid if file.startswith(ALONE) else file
+        return unit_of(nodeid)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Files in the order of collection, not by their number of tests, which says little of their time."""
+    """Units in the order of collection, not by their number of tests, which says little of their time."""
     config.option.loadscopereorder = False
-    return FileByFile(config, log)
+    return UnitByUnit(config, log)
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Files with tests that wait come first, so that the many quick ones fill up the end."""
-    waiting = {item.path for item in items if WAITING & set(getattr(item, "fixturenames", ()))}
-    items.sort(key=lambda item: item.path not in waiting)
+    """The longest units first; with one process too, so that the order is the same."""
+    limits: dict[str, float] = defaultdict(float)
+    waiting: set[str] = set()
+    for item in items:
+        unit, limit = unit_of(item.nodeid), item.get_closest_marker("timeout")
+        if limit is not None:
+            limits[unit] = max(limits[unit], *map(float, limit.args))
+        if WAITING & set(getattr(item, "fixturenames", ())):
+            waiting.add(unit)
+    items.sort(key=lambda item: (-limits[unit_of(item.nodeid)], unit_of(item.nodeid) not in waiting))
