@@ -108,9 +108,8 @@ class JoinPipeline:
         self._watermarks = Watermarks(
             KINDS, lateness_us=options.lateness_us, idle_us=round(options.idle_seconds * SECOND)
         )
-        self._last_watermarks: dict[int, int] = {}
+        self._reached: dict[int, int] = {}
         self._joined_before = pl.Series("request_id", [], dtype=pl.String)
-        self._settled_until: dict[int, int] = {}
         self._poison: dict[str, set[tuple[int, int]]] = {}
 
     def assign(
@@ -130,7 +129,7 @@ class JoinPipeline:
         """
         self._watermarks.assign(partitions)
         self._joined_before = joined_before
-        self._settled_until = dict(settled_until)
+        self._reach(settled_until)
         self._poison = {kind: set(places) for kind, places in poison.items()}
 
     def exclude(self, poison: Iterable[Poison]) -> None:
@@ -142,7 +141,7 @@ class JoinPipeline:
         """Take in a batch, settle what is due, and say what has to become durable."""
         horizon_us = self._settings.join.horizon_us
         bronze = {kind: self._take_in(kind, frame) for kind, frame in batch.decoded.frames.items()}
-        before = self._last_watermarks
+        before = dict(self._reached)
         watermarks = self._advance(batch)
         due = self._resting.wake(self._window.due(watermarks))
         settled = self._settle(due, before, settled_at_us=batch.now_us)
@@ -166,9 +165,9 @@ class JoinPipeline:
             bronze={kind: (self._topics[kind], frame) for kind, frame in bronze.items()},
             dead_letters=batch.decoded.dead_letters,
             interactions=interactions,
-            watermarks=watermarks,
+            watermarks={partition: self._reached[partition] for partition in watermarks},
             restart=restart,
-            recheck=bool(late_rows(interactions, before | self._settled_until, horizon_us).any()),
+            recheck=late > 0,
             poison=settled.poison,
         )
 
@@ -228,8 +227,13 @@ class JoinPipeline:
         watermarks = self._watermarks.advance(now_us=batch.now_us)
         if batch.close:
             watermarks = self._watermarks.close(horizon_us=self._settings.join.horizon_us)
-        self._last_watermarks = watermarks
+        self._reach(watermarks)
         return watermarks
+
+    def _reach(self, watermarks: Mapping[int, int]) -> None:
+        """Remember how far each partition has come, in this life or a former one."""
+        for partition, reached in watermarks.items():
+            self._reached[partition] = max(reached, self._reached.get(partition, reached))
 
     def _restart_offsets(self, positions: Mapping[Place, int]) -> dict[Place, int]:
         restart = dict(positions)
