@@ -18,7 +18,7 @@ from joiners.windows import KINDS, Due, Window
 from streams.checkpoint import Checkpoint, Place
 from streams.decoding import Decoded
 from streams.isolation import Isolated, Poison, Rows, isolate, without
-from streams.join_step import interaction_rows, late_rows
+from streams.join_step import interaction_rows
 from streams.resting import Resting
 from streams.text_store import TextStore
 
@@ -139,7 +139,6 @@ class JoinPipeline:
 
     def process(self, batch: Batch, stats: JoinStats) -> Checkpoint:
         """Take in a batch, settle what is due, and say what has to become durable."""
-        horizon_us = self._settings.join.horizon_us
         bronze = {kind: self._take_in(kind, frame) for kind, frame in batch.decoded.frames.items()}
         before = dict(self._reached)
         watermarks = self._advance(batch)
