@@ -1,51 +1,72 @@
-"""One measured run of the nightly build's steps before the judge, in a process of its own.
-
-Reads {"lake": …, "scratch": …, "engine": …} from its first argument; prints one JSON object.
-"""
+"""The measured programs of `benchmarks.curation`: `python -m benchmarks.curation_process TASK ANSWER` (JSON)."""
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import polars as pl
+
+from benchmarks.curation_lake import make_lake
 from contracts.errors import TerminalError
-from contracts.settings import CurationSettings, NightlySettings
+from contracts.settings import NightlySettings, Settings
 from curation.build import Sources, Workplace, gate_candidates
 from curation.candidates import latest_event, pin_inputs
 from curation.engine import make_engine
 from sinks.lake import Lake
 
+_TEXTS = ("input_messages", "output_messages")
+
 
 def main() -> None:
-    """Measure and print."""
-    task = json.loads(sys.argv[1])
-    lake = Lake(task["lake"])
-    started, cpu = time.perf_counter(), time.process_time()
+    """Do what the task says and write the answer."""
+    task = json.loads(Path(sys.argv[1]).read_text())
+    home = Path(task["home"])
+    do = {"make": make, "read": read, "gate": gate}[task["do"]]
+    Path(sys.argv[2]).write_text(json.dumps(do(home, task)))
+
+
+def make(home: Path, task: dict[str, Any]) -> dict[str, Any]:
+    """Make the lake."""
+    make_lake(home / "lake", task["rows"], seed=task["seed"])
+    return {}
+
+
+def read(home: Path, task: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
+    """Read every text once."""
+    started = time.perf_counter()
+    rows = Lake(home / "lake").scan("requests").select(pl.col(_TEXTS).str.len_bytes().sum())
+    rows.collect(engine="streaming")
+    return {"seconds": time.perf_counter() - started}
+
+
+def gate(home: Path, task: dict[str, Any]) -> dict[str, Any]:
+    """Run the build up to the judge."""
+    lake = Lake(home / "lake")
+    started = time.perf_counter()
     versions = pin_inputs(lake)
     as_of = latest_event(lake, versions)
     if as_of is None:
         raise TerminalError("the lake holds no interactions")
+    scratch = home / "scratch"
+    scratch.mkdir()
+    settings = Settings(home=home)
     # Every interaction goes through every step: the most work a build of this lake can be.
-    settings = CurationSettings(failure_threshold=0.0)
-    place = Workplace(
-        Path(task["scratch"]), make_engine(NightlySettings(engine=task["engine"])), time.perf_counter
-    )
-    gated = gate_candidates(Sources(lake, versions, as_of), settings, place)
-    print(
-        json.dumps(
-            {
-                "seconds": time.perf_counter() - started,
-                "cpu_s": time.process_time() - cpu,
-                "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-                "gated": gated.rows.height,
-                "steps": gated.funnel.seconds,
-                "funnel": gated.funnel.stats,
-            }
-        )
-    )
+    curation = settings.curation.model_copy(update={"failure_threshold": 0.0})
+    engine = make_engine(NightlySettings(engine=task["engine"]))
+    place = Workplace(scratch, engine, time.perf_counter)
+    gated = gate_candidates(Sources(lake, versions, as_of), curation, place)
+    seconds = time.perf_counter() - started
+    size = lake.scan("requests").select(pl.col(_TEXTS).str.len_bytes().sum()).collect(engine="streaming")
+    return {
+        "seconds": seconds,
+        "text_mb": sum(size.row(0)) / 1e6,
+        "gated": gated.rows.height,
+        "steps": gated.funnel.seconds,
+    }
 
 
 if __name__ == "__main__":
