@@ -1,4 +1,4 @@
-"""The measured programs of `benchmarks.curation`: `python -m benchmarks.curation_process TASK ANSWER` (JSON)."""
+"""The measured programs of `benchmarks.curation`: `python -m benchmarks.curation_process TASK ANSWER`."""
 
 from __future__ import annotations
 
