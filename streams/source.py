@@ -92,21 +92,27 @@ class KafkaSource:
         """
         result: list[Any] = []
         positions = self._positions
+        place: Any = (None, None)
+        held = False
         for message in self._consumer.consume(max_messages, timeout_s):
             error = message.error()
             topic, partition = message.topic(), message.partition()
             offset: Any = message.offset()
+            # Messages come in runs of one place: what only depends on it is looked up once for each run.
+            if partition != place[1] or topic != place[0]:
+                place = (topic, partition)
+                held = place in positions
             if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:
                     self._raise_if_terminal(error, topic)
-                elif offset > positions.get((topic, partition), offset):
+                elif offset > positions.get(place, offset):
                     # The markers of transactional producers take up offsets that no message has.
-                    positions[topic, partition] = offset
+                    positions[place] = offset
                 continue
             # Taken back while this batch was being collected: the new owner reads it.
-            if (topic, partition) not in positions:
+            if not held:
                 continue
-            positions[topic, partition] = offset + 1
+            positions[place] = offset + 1
             # Milliseconds; brokers without timestamps report a negative one.
             sent_ms = message.timestamp()[1]
             sent_us = sent_ms * 1000 if sent_ms > 0 else 0
