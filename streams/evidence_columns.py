@@ -60,7 +60,7 @@ class EventChunk(Generic[E]):
 
     def columns(self, known_at_us: Sequence[int], identity: Identity, refused: Refused) -> list[pl.Series]:
         """Columns of the table but for the origin, in any order; what cannot be used goes to `refused`."""
-        fields = Fields(self._events)
+        fields: Fields = Fields(self._events)
         check_printable(fields, refused)
         time_us = event_times(fields, known_at_us, refused)
         return [
