@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from curation.texts.hashing import content_hash
+
 REFUSAL_SCHEMA: Final = pl.Schema(
     {
         "stage": pl.String(),
@@ -17,6 +19,8 @@ REFUSAL_SCHEMA: Final = pl.Schema(
         "pair_source": pl.String(),
         "request_ids": pl.List(pl.String()),
         "detail": pl.String(),
+        "quarantine_id": pl.String(),
+        "evidence": pl.String(),
         "date": pl.Date(),
     }
 )
@@ -122,15 +126,37 @@ def refusals(
     reason: str | pl.Expr,
     kind: str | pl.Expr = "interaction",
     detail: pl.Expr | None = None,
+    matched: pl.Expr | None = None,
+    evidence: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Rows in `REFUSAL_SCHEMA` from rows with `request_ids` (or `request_id`) and `date`."""
+    """Rows in `REFUSAL_SCHEMA` from rows with `request_ids` (or `request_id`) and `date`.
+
+    `matched` names what a row was refused for, where that is more than the reason: part of its id.
+    `evidence` is JSON without user text.
+    """
     columns = rows.columns
-    return rows.select(
+    found = rows.select(
         stage=pl.lit(stage),
         reason=pl.lit(reason) if isinstance(reason, str) else reason,
         kind=pl.lit(kind) if isinstance(kind, str) else kind,
         pair_source=pl.col("pair_source") if "pair_source" in columns else pl.lit(None, dtype=pl.String),
         request_ids=pl.col("request_ids") if "request_ids" in columns else pl.concat_list("request_id"),
         detail=detail if detail is not None else pl.lit(""),
+        matched=matched if matched is not None else pl.lit(""),
+        evidence=evidence if evidence is not None else pl.lit(None, dtype=pl.String),
         date=pl.col("date"),
-    ).cast(REFUSAL_SCHEMA)
+    )
+    ids = [
+        quarantine_id(stage, why, requests, what)
+        for why, requests, what in found.select("reason", "request_ids", "matched").iter_rows()
+    ]
+    return (
+        found.with_columns(quarantine_id=pl.Series(ids, dtype=pl.String))
+        .select(list(REFUSAL_SCHEMA))
+        .cast(REFUSAL_SCHEMA)
+    )
+
+
+def quarantine_id(stage: str, reason: str, request_ids: Sequence[str], matched: str = "") -> str:
+    """Id of a refusal: the same row refused for the same thing has the same id every night."""
+    return content_hash([stage, reason, matched, *request_ids])[:20]

@@ -9,7 +9,7 @@ from typing import Final
 
 import polars as pl
 import pyarrow as pa
-from deltalake import DeltaTable
+from deltalake import DeltaTable, Schema
 from deltalake.exceptions import DeltaError, TableNotFoundError
 
 from contracts import reasons
@@ -21,7 +21,9 @@ from sinks.maintenance_watermarks import WATERMARK_KEY, read_watermarks
 
 __all__ = ["WATERMARK_KEY", "Lake"]
 
-MAINTENANCE_OPERATIONS: Final = frozenset({"OPTIMIZE", "SET TBLPROPERTIES", "VACUUM START", "VACUUM END"})
+MAINTENANCE_OPERATIONS: Final = frozenset(
+    {"OPTIMIZE", "SET TBLPROPERTIES", "VACUUM START", "VACUUM END", "ADD COLUMN"}
+)
 """Operations in a Delta log that change no row."""
 
 _NEAR: Final = 20
@@ -68,6 +70,7 @@ class Lake:
                 ) from None
         for name in TABLES:
             if self.exists(name):
+                self._add_columns(name)
                 continue
             try:
                 DeltaTable.create(
@@ -87,6 +90,24 @@ class Lake:
                     f"table {name} could not be created under {self.root}: {error}",
                     hint="Check that the path exists and the credentials allow writing.",
                 ) from None
+
+    def _add_columns(self, name: str) -> None:
+        """Give a table of an older version the columns it lacks; they are null in the rows it has.
+
+        Raises `LakeNotWritable`.
+        """
+        table = self.table(name)
+        there = {field.name for field in table.schema().fields}
+        missing = pa.schema(field for field in _arrow_schema(name) if field.name not in there)
+        if not len(missing):
+            return
+        try:
+            table.alter.add_columns(Schema.from_arrow(missing).fields)
+        except (DeltaError, OSError) as error:
+            raise LakeNotWritable(
+                f"table {name} could not be given the columns {', '.join(missing.names)}: {error}",
+                hint="Check that the credentials allow writing.",
+            ) from None
 
     def exists(self, name: str) -> bool:
         """Whether a table has been created."""
@@ -132,11 +153,18 @@ class Lake:
         return newest
 
     def scan(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
-        """All rows of a table, in the order of its contract, optionally as of a Delta version."""
+        """All rows of a table, in the order of its contract, optionally as of a Delta version.
+
+        Columns that a table of an older version lacks are null.
+        """
         table = self.table(name, version=version)
         if not table.file_uris():
             return pl.LazyFrame(schema=frame_schema(name))
-        return pl.scan_delta(table).select(list(frame_schema(name)))
+        rows = pl.scan_delta(table)
+        there = {field.name for field in table.schema().fields}
+        absent = [c for c in frame_schema(name) if c not in there and c in nullable_columns(name)]
+        rows = rows.with_columns(pl.lit(None, dtype=frame_schema(name)[c]).alias(c) for c in absent)
+        return rows.select(list(frame_schema(name)))
 
     def sound(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
         """Bronze rows of a table without poison: events that a later step could not take, kept as dead

@@ -7,6 +7,7 @@ words of its task. Word order does not count.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -20,8 +21,6 @@ SYNONYM_FLOOR: Final = 0.3
 
 SYNONYM_CAP: Final = 0.8
 """Most that a different word counts for."""
-
-FEATURES: Final = ("cosine", "recall", "precision", "margin", "number_recall", "number_precision")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,28 +44,45 @@ class Agreement:
         return 2 * self.recall * self.precision / total if total else 0.0
 
 
-def agreement(vocabulary: Vocabulary, passage: Ids, item: Ids) -> Agreement:
-    """Agreement of two sets of words: each word is paired with the most similar one of the other side.
+def agreements(vocabulary: Vocabulary, passage: Ids, items: Sequence[Ids]) -> list[Agreement]:
+    """Agreement of a set of words with each of several: every word is paired with the most similar one of
+    the other side.
 
     After BERTScore (Zhang et al., 2020), with static vectors and inverse document frequencies; numbers
-    agree only when they are equal.
+    agree only when they are equal. Nothing agrees with an empty set.
     """
-    if not passage.size or not item.size:
-        return Agreement(0.0, 0.0, None, None)
-    equal = item[:, None] == passage[None, :]
-    numbers_i, numbers_p = vocabulary.numbers(item), vocabulary.numbers(passage)
-    similar = vocabulary.vectors(item) @ vocabulary.vectors(passage).T
+    sizes = [item.size for item in items]
+    if not passage.size or not sum(sizes):
+        return [Agreement(0.0, 0.0, None, None) for _ in items]
+    words = np.concatenate(items)
+    equal = words[:, None] == passage[None, :]
+    numbers, passage_numbers = vocabulary.numbers(words), vocabulary.numbers(passage)
+    similar = vocabulary.vectors(words) @ vocabulary.vectors(passage).T
     similar = np.clip((similar - SYNONYM_FLOOR) / (1 - SYNONYM_FLOOR), 0.0, SYNONYM_CAP)
-    similar[numbers_i[:, None] | numbers_p[None, :]] = 0.0
+    similar[numbers] = 0.0
+    similar[:, passage_numbers] = 0.0
     similar[equal] = 1.0
-    found_i, found_p = equal.any(axis=1), equal.any(axis=0)
-    return Agreement(
-        recall=_share(similar.max(axis=1), vocabulary.weights(item)),
-        precision=_share(similar.max(axis=0), vocabulary.weights(passage)),
-        numbers_of_item=float(found_i[numbers_i].mean()) if numbers_i.any() else None,
-        numbers_of_passage=float(found_p[numbers_p].mean()) if numbers_p.any() else None,
-    )
+    weights, passage_weights = vocabulary.weights(words), vocabulary.weights(passage)
+    bounds = np.cumsum([0, *sizes])
+    result = []
+    for start, stop in zip(bounds, bounds[1:], strict=False):
+        if start == stop:
+            result.append(Agreement(0.0, 0.0, None, None))
+            continue
+        mine, same = similar[start:stop], equal[start:stop]
+        of_item, of_passage = numbers[start:stop], passage_numbers
+        result.append(
+            Agreement(
+                recall=_share(mine.max(axis=1), weights[start:stop]),
+                precision=_share(mine.max(axis=0), passage_weights),
+                numbers_of_item=float(same[of_item].any(axis=1).mean()) if of_item.any() else None,
+                numbers_of_passage=float(same[:, of_passage].any(axis=0).mean())
+                if of_passage.any()
+                else None,
+            )
+        )
+    return result
 
 
 def _share(values: npt.NDArray[np.floating], weights: npt.NDArray[np.floating]) -> float:
-    return float((values * weights).sum() / weights.sum())
+    return float(values @ weights / weights.sum())

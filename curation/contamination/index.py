@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+from threadpoolctl import threadpool_limits
 
 from curation.contamination.background import Background
 from curation.contamination.literal import SEVERE, SHORT, LiteralIndex, digests
@@ -77,6 +78,10 @@ class ContaminationIndex:
             paraphrase=ParaphraseIndex.build(table, questions, background.words),
         )
 
+    def with_background(self, items: pl.DataFrame, background: Background) -> ContaminationIndex:
+        """The index of the same items when this is what is ordinary."""
+        return ContaminationIndex.build(items, background) if background.sessions else self
+
     def learnable(self) -> tuple[Hashes, Hashes]:
         """Runs and whole texts that items hold, sorted and distinct: what `background.learn` counts."""
         return self.literal.runs, np.unique(self.literal.digests)
@@ -86,7 +91,9 @@ class ContaminationIndex:
 
         The result for a row does not depend on the rows beside it or their order.
         """
-        frames = [pl.DataFrame(schema=HITS), *(self._check(batch) for batch in _batches(rows))]
+        # Small matrices: more threads only wait for each other (70 times the CPU time on two busy cores).
+        with threadpool_limits(1, "blas"):
+            frames = [pl.DataFrame(schema=HITS), *(self._check(batch) for batch in _batches(rows))]
         return pl.concat(frames).sort("key", "side", "eval_set", "item_id", "field", "layer", "start")
 
     def _check(self, rows: pl.DataFrame) -> pl.DataFrame:
@@ -192,14 +199,22 @@ class _Sides:
         return self._spans[number]
 
 
-
 def _of_turns(parts: list[Turn], matches: pl.DataFrame, layer: str, severe: float | None) -> Iterator[Found]:
     """Matches of single turns; a near-duplicate is the whole turn, a paraphrase names its passage."""
     for match in matches.iter_rows(named=True):
         part = parts[match["text"]]
         start, end = match.get("start", 0), match.get("end", len(part.text))
         is_severe = severe is not None and match["score"] >= severe
-        yield part.row, part.side, match["unit"], layer, match["score"], is_severe, part.start + start, part.start + end
+        yield (
+            part.row,
+            part.side,
+            match["unit"],
+            layer,
+            match["score"],
+            is_severe,
+            part.start + start,
+            part.start + end,
+        )
 
 
 def _without_repeats(hits: pl.DataFrame) -> pl.DataFrame:

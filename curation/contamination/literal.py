@@ -134,9 +134,9 @@ class LiteralIndex:
         order = np.lexsort((local, shift, unit, text))
         text, unit, shift, local = text[order], unit[order], shift[order], local[order]
         breaks = np.ones(len(text), np.bool_)
-        breaks[1:] = (
-            (text[1:] != text[:-1]) | (unit[1:] != unit[:-1]) | (shift[1:] != shift[:-1])
-        ) | (local[1:] != local[:-1] + 1)
+        breaks[1:] = ((text[1:] != text[:-1]) | (unit[1:] != unit[:-1]) | (shift[1:] != shift[:-1])) | (
+            local[1:] != local[:-1] + 1
+        )
         heads = np.flatnonzero(breaks)
         sizes = np.diff(np.append(heads, len(text))) + SHORT - 1
         stretches = pl.DataFrame(
@@ -149,7 +149,8 @@ class LiteralIndex:
             }
         ).cast(pl.Int64)
         found = [
-            self._scored(stretches.filter(pl.col("size") >= size), f"ngram{size}", size) for size in (LONG, SHORT)
+            self._scored(stretches.filter(pl.col("size") >= size), f"ngram{size}", size)
+            for size in (LONG, SHORT)
         ]
         return pl.concat([self._whole(words, stretches), *found])
 

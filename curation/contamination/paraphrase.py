@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
-from curation.contamination.agreement import Agreement, agreement
+from curation.contamination.agreement import Agreement, agreements
 from curation.contamination.neighbours import Quantized, nearest
 from curation.contamination.passages import Passage, passages, whole
 from curation.contamination.words import Frequencies, Ids, Vocabulary, count_words
@@ -117,7 +117,8 @@ class ParaphraseIndex:
             if part.height >= MIN_SET
         ]
         index = cls(units["text"], numbers, [traffic, *sets])
-        parts, lengths = [], []
+        parts: list[Quantized] = []
+        lengths: list[int] = []
         for part in units["text"].to_frame().iter_slices(_BATCH):
             found = [whole(text) for text in part["text"]]
             lengths.extend(len(passage.words) for passage in found)
@@ -147,7 +148,9 @@ class ParaphraseIndex:
         if len(self._vectors):
             for batch in _batches(texts, self.sizes):
                 frames.append(pl.DataFrame(self._hits(batch), schema=HITS, orient="row"))
-        found = pl.concat(frames).sort("text", "unit", "score", "start", descending=[False, False, True, False])
+        found = pl.concat(frames).sort(
+            "text", "unit", "score", "start", descending=[False, False, True, False]
+        )
         return found.unique(["text", "unit"], keep="first", maintain_order=True)
 
     def _hits(self, batch: list[tuple[int, Passage]]) -> list[tuple[int, int, float, int, int]]:
@@ -175,9 +178,10 @@ class ParaphraseIndex:
         item_of = dict(zip(units.tolist(), items, strict=True))
         for row, passage_words in zip(close.tolist(), learned, strict=False):
             passage = batch[row][1]
-            agreements = [agreement(vocabulary, passage_words, words[unit]) for unit in near[row].tolist()]
-            usual = _usual([a.overlap for a in agreements])
-            for unit, cosine, agreed in zip(near[row].tolist(), cosines[row].tolist(), agreements, strict=True):
+            neighbours = near[row].tolist()
+            agreed_with = agreements(vocabulary, passage_words, [words[unit] for unit in neighbours])
+            usual = _usual([agreed.overlap for agreed in agreed_with])
+            for unit, cosine, agreed in zip(neighbours, cosines[row].tolist(), agreed_with, strict=True):
                 code = passage.is_code and item_of[unit].is_code
                 least = MIN_WORDS_CODE if code else MIN_WORDS
                 if cosine >= MIN_COSINE and min(passage_words.size, words[unit].size) >= least:

@@ -31,9 +31,7 @@ def side_text(turns: str | None) -> str | None:
 
 def rows_of(frame: pl.DataFrame, key: str) -> pl.DataFrame:
     """`ROWS` from rows whose `prompt`, `chosen` and `rejected` are chat turns as JSON."""
-    sides = (
-        frame[side].map_elements(side_text, return_dtype=pl.String).alias(side) for side in SIDES
-    )
+    sides = (frame[side].map_elements(side_text, return_dtype=pl.String).alias(side) for side in SIDES)
     return frame.select(pl.col(key).alias("key"), *sides)
 
 

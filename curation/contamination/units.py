@@ -29,7 +29,9 @@ def units(items: pl.DataFrame) -> pl.DataFrame:
     Answers too short to be telling are left out: "42" is no leak.
     """
     items = items.select(list(ITEMS)).sort("eval_set", "version", "item_id", "field", "text")
-    telling = items.filter((pl.col("tokens") >= SHORT) | ((pl.col("role") == "question") & (pl.col("tokens") > 0)))
+    telling = items.filter(
+        (pl.col("tokens") >= SHORT) | ((pl.col("role") == "question") & (pl.col("tokens") > 0))
+    )
     whole = (
         items.group_by("eval_set", "version", "item_id", maintain_order=True)
         .agg(
