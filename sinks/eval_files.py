@@ -41,6 +41,9 @@ ANSWERS: Final = (
 )
 IDS: Final = ("id", "task_id", "item_id", "question_id", "key", "uid", "idx", "index", "name", "original_id")
 
+WORDY: Final = 5
+"""Mean number of words from which a field of unknown name is taken for text rather than an id or a label."""
+
 Row = Mapping[str, Any]
 
 
@@ -153,7 +156,8 @@ def _csv(path: Path) -> Iterator[list[Row]]:
 
 
 def choose_fields(rows: Sequence[Row], asked: Sequence[str], *, file: str) -> list[str]:
-    """The fields that are compared: those asked for, else those with names that eval sets use.
+    """The fields that are compared: those asked for, else those with names that eval sets use, else those
+    that hold sentences.
 
     Raises `EvalFileInvalid` naming the fields there are.
     """
@@ -164,14 +168,22 @@ def choose_fields(rows: Sequence[Row], asked: Sequence[str], *, file: str) -> li
                 f"{file} has no field {', '.join(missing)}", hint=f"It has: {', '.join(there)}."
             )
         return list(dict.fromkeys(asked))
-    known = [name for name in there if name.lower() in QUESTIONS or name.lower() in ANSWERS]
-    found = [name for name in known if any(texts(row, name) for row in rows)]
-    if not any(name.lower() in QUESTIONS for name in found):
-        raise EvalFileInvalid(
-            f"{file}: which field holds the questions?",
-            hint=f"Name it with --field, once per field. It has: {', '.join(there) or 'no rows'}.",
-        )
-    return found
+    found = [name for name in there if any(texts(row, name) for row in rows)]
+    known = [name for name in found if name.lower() in QUESTIONS or name.lower() in ANSWERS]
+    if any(name.lower() in QUESTIONS for name in known):
+        return known
+    if wordy := [name for name in found if _words(rows, name) >= WORDY]:
+        return list(dict.fromkeys([*wordy, *known]))
+    raise EvalFileInvalid(
+        f"{file}: which field holds the questions?",
+        hint=f"Name it with --field, once per field. It has: {', '.join(there) or 'no rows'}.",
+    )
+
+
+def _words(rows: Sequence[Row], name: str) -> float:
+    """Mean number of words of a field's texts."""
+    said = [text for row in rows for _, _, text in texts(row, name)]
+    return sum(len(text.split()) for text in said) / max(len(said), 1)
 
 
 def role(name: str) -> str:

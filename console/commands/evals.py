@@ -45,8 +45,8 @@ def add(
         list[str] | None,
         typer.Option(
             "--field",
-            help="Field to compare, once per field; a dot reaches into objects (meta.question). Default: those "
-            "with names eval sets use (question, prompt, turns, instruction, answer, solution …).",
+            help="Field to compare, once per field; a dot reaches into objects (meta.question). Default: "
+            "those with names eval sets use (question, prompt, turns, instruction, answer, solution …).",
             show_default=False,
         ),
     ] = None,
@@ -57,7 +57,8 @@ def add(
 
     The same content again changes nothing; changed content becomes the next version. Lists are compared
     element by element. Rows whose fields are all empty are counted and protect nothing. Items of fewer than
-    8 words are found only as a whole turn (exact layer), answers of fewer than 8 words never: "42" is no leak.
+    8 words are found only as a whole turn (exact layer), answers of fewer than 8 words never: "42" is no
+    leak.
     """
     settings = settings_for(home)
     lake = writable_lake(settings)
@@ -83,9 +84,7 @@ def add(
     if done.empty_rows:
         say(f"  {done.empty_rows:,} of {done.rows:,} rows have no text in these fields: nothing to look for")
     if done.short_items:
-        say(
-            f"  {done.short_items:,} items have fewer than {SHORT} words: only a whole turn counts as a leak of them"
-        )
+        say(f"  {done.short_items:,} items have fewer than {SHORT} words: only a whole turn is a leak")
 
 
 @app.command("list")

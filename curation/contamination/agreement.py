@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -65,7 +66,7 @@ def agreements(vocabulary: Vocabulary, passage: Ids, items: Sequence[Ids]) -> li
     weights, passage_weights = vocabulary.weights(words), vocabulary.weights(passage)
     bounds = np.cumsum([0, *sizes])
     result = []
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         if start == stop:
             result.append(Agreement(0.0, 0.0, None, None))
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -234,6 +235,6 @@ def _batches(rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
     chars = rows.select(pl.sum_horizontal(pl.col(SIDES).str.len_chars().fill_null(0)))
     group = (chars.to_series().cum_sum() // _BATCH_CHARS).to_numpy() if rows.height else np.zeros(0)
     bounds = [0, *(np.flatnonzero(np.diff(group)) + 1).tolist(), rows.height]
-    for start, stop in zip(bounds, bounds[1:], strict=False):
+    for start, stop in pairwise(bounds):
         if stop > start:
             yield rows[start:stop]

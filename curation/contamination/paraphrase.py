@@ -146,8 +146,10 @@ class ParaphraseIndex:
         """Hits (`HITS`) of each text: for every unit the likeliest passage; positions are characters."""
         frames = [pl.DataFrame(schema=HITS)]
         if len(self._vectors):
-            for batch in _batches(texts, self.sizes):
-                frames.append(pl.DataFrame(self._hits(batch), schema=HITS, orient="row"))
+            frames += [
+                pl.DataFrame(self._hits(batch), schema=HITS, orient="row")
+                for batch in _batches(texts, self.sizes)
+            ]
         found = pl.concat(frames).sort(
             "text", "unit", "score", "start", descending=[False, False, True, False]
         )

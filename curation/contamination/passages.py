@@ -18,7 +18,7 @@ from curation.texts.tokens import tokens
 MAX_SENTENCE_CHARS: Final = 400
 """A longer sentence (or text without any punctuation) is cut."""
 
-_SENTENCE: Final = re.compile(r"[^.!?。！？؟।\n]{1,%d}[.!?。！？؟।\n]*" % MAX_SENTENCE_CHARS)
+_SENTENCE: Final = re.compile(rf"[^.!?。！？؟।\n]{{1,{MAX_SENTENCE_CHARS}}}[.!?。！？؟।\n]*")
 _FUNCTION: Final = re.compile(
     r"(?:\bdef|\bfunction|\bfn|\bfunc|\bfun)\s+([A-Za-z_]\w*)\s*[(<\[]"
     r"|\b(?:public|private|protected|static)\s[\w<>\[\], ]*?([A-Za-z_]\w*)\s*\("

@@ -14,8 +14,8 @@ TURN: Final = "\x1e"
 
 SIDES: Final = ("prompt", "chosen", "rejected")
 JOINED: Final = ("prompt+chosen", "prompt+rejected")
-"""A conversation as the model reads it: what one side alone does not hold may lie across both. Positions count
-from the start of the prompt, with one character (`TURN`) between the sides."""
+"""A conversation as the model reads it: what one side alone does not hold may lie across both. Positions
+count from the start of the prompt, with one character (`TURN`) between the sides."""
 
 ROWS: Final = pl.Schema({"key": pl.String(), **dict.fromkeys(SIDES, pl.String())})
 """What the gate takes: null for a side that a row does not have."""

@@ -9,7 +9,7 @@ from typing import Final
 import polars as pl
 
 from contracts.messages import decode_messages, message_text
-from curation.contamination.background import Background, learn
+from curation.contamination.background import learn
 from curation.contamination.index import ContaminationIndex
 from curation.selection import uniform
 from sinks.evals import active_items
