@@ -157,8 +157,16 @@ def _tree(message: Mapping[str, Any]) -> Iterator[str]:
         todo += reversed(node.get("replies") or [])
 
 
+def _storable(text: str | None) -> str | None:
+    """Half-surrogates, which no table can hold, become question marks."""
+    return None if text is None else text.encode("utf-8", "replace").decode()
+
+
 def frame(rows: Sequence[Case]) -> pl.DataFrame:
     """The rows as the gate takes them (`sides.ROWS`), their key the position."""
-    data = [(str(number), case.prompt, case.chosen, case.rejected) for number, case in enumerate(rows)]
+    data = [
+        (str(number), *(_storable(side) for side in (case.prompt, case.chosen, case.rejected)))
+        for number, case in enumerate(rows)
+    ]
     schema = ["key", "prompt", "chosen", "rejected"]
     return pl.DataFrame(data, schema=dict.fromkeys(schema, pl.String()), orient="row")

@@ -127,9 +127,10 @@ class ContaminationIndex:
         high = np.searchsorted(self.short, own, side="right")
         for number in np.flatnonzero((high > low) & (words.lengths() > 0)).tolist():
             part = parts[number]
+            spans = token_spans(part.text)
+            start, end = part.start + spans[0][0], part.start + spans[-1][1]
             for unit in self.short_units[low[number] : high[number]].tolist():
-                end = part.start + len(part.text)
-                yield part.row, part.side, unit, "exact", 1.0, True, part.start, end
+                yield part.row, part.side, unit, "exact", 1.0, True, start, end
 
 
 Found = tuple[int, str, int, str, float, bool, int, int]
