@@ -11,10 +11,8 @@ from typing import Any
 import polars as pl
 
 from benchmarks.curation_lake import make_lake
-from contracts.errors import TerminalError
 from contracts.settings import NightlySettings, Settings
 from curation.build import Sources, Workplace, gate_candidates
-from curation.candidates import latest_event, pin_inputs
 from curation.engine import make_engine
 from sinks.lake import Lake
 
@@ -47,10 +45,7 @@ def gate(home: Path, task: dict[str, Any]) -> dict[str, Any]:
     """Run the build up to the judge."""
     lake = Lake(home / "lake")
     started = time.perf_counter()
-    versions = pin_inputs(lake)
-    as_of = latest_event(lake, versions)
-    if as_of is None:
-        raise TerminalError("the lake holds no interactions")
+    sources = Sources.pin(lake)
     scratch = home / "scratch"
     scratch.mkdir()
     settings = Settings(home=home)
@@ -58,7 +53,7 @@ def gate(home: Path, task: dict[str, Any]) -> dict[str, Any]:
     curation = settings.curation.model_copy(update={"failure_threshold": 0.0})
     engine = make_engine(NightlySettings(engine=task["engine"]))
     place = Workplace(scratch, engine, time.perf_counter)
-    gated = gate_candidates(Sources(lake, versions, as_of), curation, place)
+    gated = gate_candidates(sources, curation, place)
     seconds = time.perf_counter() - started
     size = lake.scan("requests").select(pl.col(_TEXTS).str.len_bytes().sum()).collect(engine="streaming")
     return {

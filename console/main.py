@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from console.commands import broker, dead_letters, demo, drops, events, lake, settings, why, worker
+from console.commands import (
+    broker,
+    dead_letters,
+    demo,
+    drops,
+    evals,
+    events,
+    lake,
+    quarantine,
+    settings,
+    why,
+    worker,
+)
 from console.terminal import LogHandler, fail
 from contracts.errors import TailraceError
 
@@ -30,6 +42,8 @@ app.command("settle")(lake.settle)
 app.command("drop")(drops.drop)
 app.add_typer(drops.app, name="drops")
 app.command("why")(why.why)
+app.add_typer(evals.app, name="evals")
+app.add_typer(quarantine.app, name="quarantine")
 app.command("status")(lake.status)
 app.command("report")(lake.report)
 app.add_typer(lake.app, name="lake")

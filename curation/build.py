@@ -4,33 +4,41 @@
 2. texts: those of the failures, of a random control and of accepted answers are fetched and made ready,
    bucket by bucket (`text_work`), here or as Ray tasks;
 3. select: which failures, within caps (no texts);
-4. confirm: the judge looks at them;
-5. pairs and unpaired rows, bucket by bucket; gates on their final text; one row per content.
+4. contamination: nothing of a registered eval set;
+5. confirm: the judge looks at them;
+6. pairs and unpaired rows, bucket by bucket; gates on their final text; one row per content.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 import polars as pl
 
+from contracts.errors import TerminalError
 from contracts.settings import CurationSettings
 from curation import candidates, gates, pairs
 from curation.buckets import Buckets, bucket_count, fill, with_bucket
 from curation.confirm import confirm, judge_all, judge_items, verdict_cost
+from curation.contamination.index import ContaminationIndex
+from curation.contamination.rates import contamination
+from curation.contamination.step import STAGE, contamination_step
+from curation.contamination.traffic import load_index
 from curation.eligibility import eligible
 from curation.engine import Engine
 from curation.judge.base import Judge
 from curation.judge.verdicts import Judgment, Spend, total_spent
 from curation.selection import pool, select
-from curation.steps import Funnel
-from curation.text_work import TextWork
+from curation.steps import Funnel, StepResult
+from curation.text_work import TextResult, TextWork
+from sinks.evals import active_sets
 from sinks.lake import Lake
+from sinks.quarantine import released
 
 
 class Progress(Protocol):
@@ -46,11 +54,28 @@ def silent(part: str, done: int, total: int) -> None:
 
 @dataclass(frozen=True)
 class Sources:
-    """What a build reads: a lake at pinned table versions, as of a time."""
+    """What a build reads: a lake at pinned table versions, as of a time.
+
+    evals: the eval sets in force (rows of `eval_sets`). released: quarantine ids that people let pass.
+    """
 
     lake: Lake
     versions: Mapping[str, int]
     as_of: datetime
+    evals: pl.DataFrame
+    released: frozenset[str]
+
+    @classmethod
+    def pin(cls, lake: Lake, as_of: datetime | None = None) -> Sources:
+        """The lake now, as of a time or its newest event; raises `TerminalError` when it is empty."""
+        versions = candidates.pin_inputs(lake)
+        as_of = as_of or candidates.latest_event(lake, versions)
+        if as_of is None:
+            raise TerminalError(
+                "the lake holds no interactions yet",
+                hint="Send events (`tailrace simulate`, `tailrace replay`) and run `tailrace worker` first.",
+            )
+        return cls(lake, versions, as_of, active_sets(lake), released(lake))
 
 
 @dataclass(frozen=True)
@@ -68,11 +93,13 @@ class Gated:
     """Candidates that passed every gate before the judge.
 
     rows: without texts, with `bucket`. accepted: eligible rows whose answer users took, in the same form.
+    index: the eval sets in force.
     """
 
     rows: pl.DataFrame
     accepted: pl.DataFrame
     texts: Buckets
+    index: ContaminationIndex
     funnel: Funnel
 
     def with_texts(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -112,11 +139,23 @@ def gate_candidates(sources: Sources, settings: CurationSettings, place: Workpla
     edits = candidates.last_edits(wanted, candidates.load_edits(lake, versions, as_of))
     texts = fill(lake, versions["requests"], with_bucket(wanted, count), edits, place.scratch, count)
     funnel.spend("texts")
-    _make_ready(texts, place)
-    funnel.spend("texts")
+    index = load_index(lake, sources.evals, versions, as_of)
+    funnel.spend("contamination")
+    found = _make_ready(texts, TextWork(index), place)
+    funnel.start()
+    funnel.add(found.seconds)
     fit = fit.join(edits.select("request_id", "edit_id"), on="request_id", how="left", maintain_order="left")
     chosen = funnel.record(select(fit, settings))
-    return Gated(chosen, fit.filter(pairs.accepted_answer()), texts, funnel)
+    chosen = funnel.record(
+        contamination_step(chosen, index, sources.released, hits=_numbered(found.hits, chosen))
+    )
+    return Gated(chosen, fit.filter(pairs.accepted_answer()), texts, index, funnel)
+
+
+def _numbered(hits: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+    """Hits whose key is the number of the row instead of its request id."""
+    numbers = rows.select(key="request_id", number=pl.int_range(pl.len()).cast(pl.String))
+    return hits.join(numbers, on="key", how="inner").with_columns(key="number").select(hits.columns)
 
 
 def _with_text_wanted(fit: pl.DataFrame, settings: CurationSettings) -> pl.DataFrame:
@@ -127,12 +166,19 @@ def _with_text_wanted(fit: pl.DataFrame, settings: CurationSettings) -> pl.DataF
     return fit.filter(wanted | taken)
 
 
-def _make_ready(texts: Buckets, place: Workplace) -> None:
+def _make_ready(texts: Buckets, work: TextWork, place: Workplace) -> TextResult:
+    """Do the work on every bucket; what it found in all of them, and the time it took."""
     places = [(texts.raw(bucket), texts.ready(bucket)) for bucket in range(len(texts))]
     done, total = 0, sum(texts.counts)
-    for bucket, _ in enumerate(place.engine.map(TextWork(), places)):
+    found = TextResult()
+    hits = [found.hits]
+    for bucket, result in enumerate(place.engine.map(work, places)):
+        hits.append(result.hits)
+        found.add_time(result)
         done += texts.counts[bucket]
         place.progress("reading texts", done, total)
+    found.hits = pl.concat(hits)
+    return found
 
 
 def build(
@@ -146,8 +192,26 @@ def build(
     funnel = gated.funnel
     judgments = _judge(sources.lake, judge, gated, place, now_us)
     confirmed = funnel.record(confirm(gated.rows, judgments))
-    final = funnel.record(gates.deduplicate(_training_rows(gated, confirmed, settings)))
-    return Build(final, funnel, verdict_cost(judgments), total_spent(judgments))
+    rows = funnel.record(_uncontaminated(_training_rows(gated, confirmed, settings), gated, sources.released))
+    final = funnel.record(gates.deduplicate(rows))
+    return Build(
+        rows=final,
+        funnel=funnel,
+        cost=verdict_cost(judgments),
+        spent=total_spent(judgments),
+        blocks={"contamination": contamination(funnel.refused(), sources.evals, gated.rows.height)},
+    )
+
+
+FINAL_CONTAMINATION: Final = f"final_{STAGE}"
+
+
+def _uncontaminated(rows: pl.DataFrame, gated: Gated, released: frozenset[str]) -> StepResult:
+    """The contamination gate again, on the texts as they will be published: answers of other requests have
+    come in, and a judge may have written some."""
+    result = contamination_step(rows, gated.index, released)
+    refused = result.refused.with_columns(stage=pl.lit(FINAL_CONTAMINATION))
+    return replace(result, name=FINAL_CONTAMINATION, refused=refused)
 
 
 def _judge(lake: Lake, judge: Judge, gated: Gated, place: Workplace, now_us: int) -> list[Judgment]:

@@ -19,7 +19,6 @@ import polars as pl
 
 from contracts.errors import TerminalError
 from contracts.settings import Settings
-from curation import candidates
 from curation.buckets import scratch
 from curation.build import Progress, Sources, Workplace, build, silent
 from curation.drop_rows import table_rows
@@ -31,6 +30,7 @@ from curation.settle import SettleReport, settle
 from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
 from sinks.drops.publish import publish, published, stage
+from sinks.evals import identity
 from sinks.lake import Lake
 
 CODE_VERSION = version("tailrace")
@@ -55,14 +55,14 @@ class DropResult:
     spent: Spend
 
 
-def drop_identity(
-    settings: Settings, model: ScoreModel, judge: Judge, inputs: Mapping[str, int], as_of: datetime
-) -> dict[str, Any]:
+def drop_identity(settings: Settings, model: ScoreModel, judge: Judge, sources: Sources) -> dict[str, Any]:
     """Everything a drop is a function of; its hash names the drop."""
     config = settings.curation.model_dump(mode="json")
     return {
-        "as_of": as_of,
-        "inputs": dict(inputs),
+        "as_of": sources.as_of,
+        "inputs": dict(sources.versions),
+        "evals": identity(sources.evals),
+        "releases": sorted(sources.released),
         "config": config,
         "config_hash": stable_hash(config),
         "score_version": model.version,
@@ -92,28 +92,22 @@ def make_drop(
     """
     with exclusive(drops_root):
         settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
-        inputs = candidates.pin_inputs(lake)
-        as_of = as_of or candidates.latest_event(lake, inputs)
-        if as_of is None:
-            raise TerminalError(
-                "the lake holds no interactions yet",
-                hint="Send events (`tailrace simulate`, `tailrace replay`) and run `tailrace worker` first.",
-            )
-        identity = drop_identity(settings, model, judge, inputs, as_of)
+        sources = Sources.pin(lake, as_of)
+        about = drop_identity(settings, model, judge, sources)
         channel = settings.curation.channel
-        drop_id = f"{as_of:%Y%m%d}-{stable_hash([channel, identity])[:12]}"
+        drop_id = f"{sources.as_of:%Y%m%d}-{stable_hash([channel, about])[:12]}"
         if (row := published(lake, drop_id)) is not None:
             return _existing(drops_root, drop_id, row, settled)
         with scratch(drops_root) as folder:
             place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
-            built = build(Sources(lake, inputs, as_of), settings.curation, judge, place, now_us=now_us)
+            built = build(sources, settings.curation, judge, place, now_us=now_us)
         counts = built.rows.group_by("kind").len()
         per_kind = dict(counts.iter_rows())
-        tables = table_rows(built.rows, built.funnel.refused(), drop_id, identity, as_of)
+        tables = table_rows(built.rows, built.funnel.refused(), drop_id, about, sources.as_of)
         content = {
             "drop_id": drop_id,
             "channel": channel,
-            **identity,
+            **about,
             "counts": {
                 "preference": per_kind.get("preference", 0),
                 "unpaired": per_kind.get("unpaired", 0),
@@ -121,16 +115,17 @@ def make_drop(
             },
             "kto": kto_weights(built.rows),
             "judge_cost": built.cost,
+            **built.blocks,
             "funnel": built.funnel.stats,
         }
         staged = stage(drops_root, drop_id, built.rows, content)
         registry_row = {
             "drop_id": drop_id,
             "channel": channel,
-            "as_of": as_of,
+            "as_of": sources.as_of,
             "published_at": datetime.fromtimestamp(now_us / 1_000_000, UTC),
-            "inputs": msgspec.json.encode(dict(inputs)).decode(),
-            "config_hash": identity["config_hash"],
+            "inputs": msgspec.json.encode(dict(sources.versions)).decode(),
+            "config_hash": about["config_hash"],
             "code_version": CODE_VERSION,
             "judge_epoch": judge.epoch.id,
             "judge": judge.epoch.name,

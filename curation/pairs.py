@@ -46,7 +46,7 @@ def _turns(stored: str | None) -> str | None:
     return msgspec.json.encode(chat_turns(messages)).decode() if is_plain_text(messages) else None
 
 
-def _answer(text: str | None) -> str | None:
+def answer_turns(text: str | None) -> str | None:
     """One assistant turn as JSON."""
     if text is None:
         return None
@@ -82,7 +82,7 @@ def edit_pairs(failures: pl.DataFrame) -> pl.DataFrame:
         rejected_request_id=pl.col("request_id"),
         chosen_request_id=pl.lit(None, dtype=pl.String),
         prompt=pl.col("prompt_turns"),
-        chosen=rows["edit_text"].map_elements(_answer, return_dtype=pl.String),
+        chosen=rows["edit_text"].map_elements(answer_turns, return_dtype=pl.String),
         rejected=pl.col("response_turns"),
         label=pl.lit(None, dtype=pl.Boolean),
     )

@@ -18,6 +18,8 @@ WORDS: Final[Mapping[str, str]] = {
     # select
     "below_threshold": "its failure score is below the threshold, and the random control did not draw it",
     "user_cap": "its user has enough rows already",
+    # contamination
+    "contaminated": "it holds an item of a registered eval set",
     # confirm
     "judge_unsure": "the judge could not decide",
     "judge_disagrees": "the judge does not agree with the evidence",

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from curation.texts.hashing import content_hash
+
 REFUSAL_SCHEMA: Final = pl.Schema(
     {
         "stage": pl.String(),
@@ -17,6 +19,8 @@ REFUSAL_SCHEMA: Final = pl.Schema(
         "pair_source": pl.String(),
         "request_ids": pl.List(pl.String()),
         "detail": pl.String(),
+        "quarantine_id": pl.String(),
+        "evidence": pl.String(),
         "date": pl.Date(),
     }
 )
@@ -61,22 +65,23 @@ class Funnel:
         """The next step begins now."""
         self._since = self.clock()
 
-    def record(self, result: StepResult, *, elsewhere: float = 0.0) -> pl.DataFrame:
-        """Note a step's result; returns the rows that go on.
-
-        Its time is that since the last step, and `elsewhere` (seconds) what was done for it before.
-        """
-        self.spend(result.name, elsewhere)
+    def record(self, result: StepResult) -> pl.DataFrame:
+        """Note a step's result, and the time since the last one; returns the rows that go on."""
+        self.spend(result.name)
         self.stats.append(result.stats())
         self.refusals.append(result.refused)
         return result.kept
 
-    def spend(self, name: str, elsewhere: float = 0.0) -> None:
-        """Count the time since the last step, and `elsewhere` seconds, as spent on this one."""
+    def spend(self, name: str) -> None:
+        """Count the time since the last step as spent on this one."""
         now = self.clock()
-        lap = 0.0 if self._since is None else now - self._since
-        self.seconds[name] = round(self.seconds.get(name, 0.0) + lap + elsewhere, 3)
+        self.add({name: 0.0 if self._since is None else now - self._since})
         self._since = now
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Count time that was spent on steps elsewhere."""
+        for name, more in seconds.items():
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + more, 3)
 
     def refused(self) -> pl.DataFrame:
         """All refusals."""
@@ -122,15 +127,37 @@ def refusals(
     reason: str | pl.Expr,
     kind: str | pl.Expr = "interaction",
     detail: pl.Expr | None = None,
+    matched: pl.Expr | None = None,
+    evidence: pl.Expr | None = None,
 ) -> pl.DataFrame:
-    """Rows in `REFUSAL_SCHEMA` from rows with `request_ids` (or `request_id`) and `date`."""
+    """Rows in `REFUSAL_SCHEMA` from rows with `request_ids` (or `request_id`) and `date`.
+
+    `matched` names what a row was refused for, where that is more than the reason: part of its id.
+    `evidence` is JSON without user text.
+    """
     columns = rows.columns
-    return rows.select(
+    found = rows.select(
         stage=pl.lit(stage),
         reason=pl.lit(reason) if isinstance(reason, str) else reason,
         kind=pl.lit(kind) if isinstance(kind, str) else kind,
         pair_source=pl.col("pair_source") if "pair_source" in columns else pl.lit(None, dtype=pl.String),
         request_ids=pl.col("request_ids") if "request_ids" in columns else pl.concat_list("request_id"),
         detail=detail if detail is not None else pl.lit(""),
+        matched=matched if matched is not None else pl.lit(""),
+        evidence=evidence if evidence is not None else pl.lit(None, dtype=pl.String),
         date=pl.col("date"),
-    ).cast(REFUSAL_SCHEMA)
+    )
+    ids = [
+        quarantine_id(stage, why, requests, what)
+        for why, requests, what in found.select("reason", "request_ids", "matched").iter_rows()
+    ]
+    return (
+        found.with_columns(quarantine_id=pl.Series(ids, dtype=pl.String))
+        .select(list(REFUSAL_SCHEMA))
+        .cast(REFUSAL_SCHEMA)
+    )
+
+
+def quarantine_id(stage: str, reason: str, request_ids: Sequence[str], matched: str = "") -> str:
+    """Id of a refusal: the same row refused for the same thing has the same id every night."""
+    return content_hash([stage, reason, matched, *request_ids])[:20]

@@ -16,7 +16,9 @@ from typing import Final
 import polars as pl
 
 from curation.buckets import TEXT_SCHEMA, read_raw
-from curation.pairs import with_turns
+from curation.contamination.index import HITS, ContaminationIndex
+from curation.contamination.sides import rows_of
+from curation.pairs import answer_turns, with_turns
 
 READY_SCHEMA: Final = pl.Schema({**TEXT_SCHEMA, "prompt_turns": pl.String(), "response_turns": pl.String()})
 """`TEXT_SCHEMA` with chat turns as JSON (null when parts other than text would be lost)."""
@@ -24,9 +26,13 @@ READY_SCHEMA: Final = pl.Schema({**TEXT_SCHEMA, "prompt_turns": pl.String(), "re
 
 @dataclass(slots=True)
 class TextResult:
-    """What the rest of the build needs to know of a bucket's texts, and the time each part took (seconds)."""
+    """What the rest of the build needs to know of a bucket's texts.
 
-    rows: pl.DataFrame
+    hits: what the contamination gate found (`contamination.index.HITS`), the key being the request id.
+    seconds: time each part took.
+    """
+
+    hits: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HITS))
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -38,18 +44,36 @@ class TextResult:
         finally:
             self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - started
 
+    def add_time(self, other: TextResult) -> None:
+        """Count the time another bucket took."""
+        for part, seconds in other.seconds.items():
+            self.seconds[part] = self.seconds.get(part, 0.0) + seconds
+
 
 @dataclass(frozen=True)
 class TextWork:
     """The work itself; picklable, so that it can run anywhere."""
 
+    index: ContaminationIndex
+
     def __call__(self, places: tuple[Path, Path]) -> TextResult:
         """Read a bucket from the first place and leave it, as `READY_SCHEMA`, in the second."""
         source, target = places
-        result = TextResult(pl.DataFrame())
+        result = TextResult()
         with result.timed("texts"):
             rows = with_turns(read_raw(source))
-        result.rows = rows.select("request_id")
+        with result.timed("contamination"):
+            result.hits = self.index.check(rows_of(_sides(rows), "request_id"))
         with result.timed("texts"):
             rows.select(list(READY_SCHEMA)).write_parquet(target, compression="lz4", statistics=False)
         return result
+
+
+def _sides(rows: pl.DataFrame) -> pl.DataFrame:
+    """Texts as sides of a training row: whatever becomes of the response, it is looked at."""
+    return rows.select(
+        "request_id",
+        prompt="prompt_turns",
+        chosen=rows["edit_text"].map_elements(answer_turns, return_dtype=pl.String),
+        rejected="response_turns",
+    )

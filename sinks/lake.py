@@ -9,13 +9,13 @@ from typing import Final
 
 import polars as pl
 from deltalake import DeltaTable
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from contracts import reasons
 from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
 from contracts.settings import LakeSettings
 from contracts.tables import TABLES, frame_schema, is_partitioned
-from sinks.lake_schema import arrow_schema, in_contract
+from sinks.lake_schema import arrow_schema, in_contract, widen
 from sinks.maintenance_properties import table_properties
 from sinks.maintenance_watermarks import WATERMARK_KEY, read_watermarks
 
@@ -70,6 +70,7 @@ class Lake:
                 ) from None
         for name in TABLES:
             if self.exists(name):
+                self._widen(name)
                 continue
             try:
                 DeltaTable.create(
@@ -89,6 +90,19 @@ class Lake:
                     f"table {name} could not be created under {self.root}: {error}",
                     hint="Check that the path exists and the credentials allow writing.",
                 ) from None
+
+    def _widen(self, name: str) -> None:
+        """Give a table of an older release the columns it lacks. Raises `LakeNotWritable`."""
+        try:
+            widen(self.table(name), name)
+        except CommitFailedError:
+            # Another process was first; what it added is there, and the next append adds the rest.
+            return
+        except (DeltaError, OSError) as error:
+            raise LakeNotWritable(
+                f"table {name} could not be given new columns: {error}",
+                hint="Check that the credentials allow writing.",
+            ) from None
 
     def exists(self, name: str) -> bool:
         """Whether a table has been created."""

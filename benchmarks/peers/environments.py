@@ -45,11 +45,17 @@ def python_for(peer: Peer) -> Path:
 
     Raises `TerminalError` with the installer's last words when the framework cannot be installed here.
     """
-    if peer.package is None:
-        return Path(sys.executable)
-    wanted = requirement(peer.package)
-    tag = hashlib.sha256(f"{wanted} {sys.version}".encode()).hexdigest()[:12]
-    folder = cache_folder() / f"{peer.package}-{tag}"
+    return Path(sys.executable) if peer.package is None else python_with(peer.package)
+
+
+def python_with(package: str, *more: str) -> Path:
+    """The interpreter of an environment that has these distributions; made when it is not there yet.
+
+    Raises `TerminalError` with the installer's last words when they cannot be installed here.
+    """
+    wanted = [requirement(name) for name in (package, *more)]
+    tag = hashlib.sha256(f"{' '.join(wanted)} {sys.version}".encode()).hexdigest()[:12]
+    folder = cache_folder() / f"{package}-{tag}"
     python = folder / "bin" / "python"
     if (folder / "ready").exists():
         return python
@@ -63,7 +69,7 @@ def python_for(peer: Peer) -> Path:
         "--quiet",
         "--disable-pip-version-check",
         "--prefer-binary",
-        wanted,
+        *wanted,
     ]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=_INSTALL_S, check=False)
@@ -72,7 +78,7 @@ def python_for(peer: Peer) -> Path:
         problem = f"not installed within {_INSTALL_S} s"
     if problem:
         shutil.rmtree(folder, ignore_errors=True)
-        raise TerminalError(f"{wanted} cannot be installed here: {problem}")
+        raise TerminalError(f"{', '.join(wanted)} cannot be installed here: {problem}")
     (folder / "ready").touch()
     return python
 

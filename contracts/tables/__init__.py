@@ -16,6 +16,7 @@ from contracts.errors import TableInvalid
 from contracts.tables.base import Table
 from contracts.tables.bronze import Consents, DeadLetters, Outcomes, Requests, Signals
 from contracts.tables.curated import Examples, Preferences, Quarantine
+from contracts.tables.evals import EvalItems, EvalSets, Releases
 from contracts.tables.registry import Drops, Erasures, Lineage, Models
 from contracts.tables.silver import Annotations, GoldLabels, Interactions, Judgments
 
@@ -36,6 +37,9 @@ TABLES: Final[dict[str, type[Table]]] = {
     "models": Models,
     "erasures": Erasures,
     "lineage": Lineage,
+    "eval_sets": EvalSets,
+    "eval_items": EvalItems,
+    "releases": Releases,
 }
 """Every table of the lake by name."""
 

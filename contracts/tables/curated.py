@@ -65,5 +65,10 @@ class Quarantine(Table):
     pair_source: str = optional("which evidence would have made the row")
     request_ids: Strings = column("requests the row would have been made from")
     detail: str = column("evidence behind the refusal, without user text")
+    quarantine_id: str = optional(
+        "hash of stage, reason, requests and what was matched: the same refusal has the same id every night; "
+        "null in rows written before there were ids"
+    )
+    evidence: str = optional("what a gate found, JSON without user text: matches with place and score")
     date: pl.Date = column("UTC day of the failing request; partition of the table")
     refused_at: Time = column("as-of time of the drop")

@@ -1,0 +1,1 @@
+"""The contamination gate: whether training rows hold items of registered eval sets."""
