@@ -23,11 +23,13 @@ from contracts.settings import CurationSettings
 from curation import candidates, gates, pairs
 from curation.buckets import Buckets, bucket_count, fill, with_bucket
 from curation.confirm import confirm, judge_all, judge_items, verdict_cost
+from curation.dedupe import deduplicate
 from curation.eligibility import eligible
 from curation.engine import Engine
 from curation.judge.base import Judge
 from curation.judge.verdicts import Judgment, Spend, total_spent
-from curation.selection import pool, select
+from curation.selection import select, with_slices
+from curation.self_approval import cap_self_approved
 from curation.steps import Funnel
 from curation.text_work import TextWork
 from sinks.lake import Lake
@@ -104,9 +106,9 @@ def gate_candidates(sources: Sources, settings: CurationSettings, place: Workpla
     funnel.start()
     rows = candidates.load_candidates(lake, versions, as_of)
     consents = candidates.load_consents(lake, versions, as_of)
-    fit = funnel.record(eligible(rows, consents, settings))
+    fit = with_slices(funnel.record(eligible(rows, consents, settings)), settings)
     del rows
-    wanted = _with_text_wanted(fit, settings)
+    wanted = _with_text_wanted(fit)
     count = bucket_count(wanted.height)
     fit = with_bucket(fit, count)
     edits = candidates.last_edits(wanted, candidates.load_edits(lake, versions, as_of))
@@ -119,9 +121,9 @@ def gate_candidates(sources: Sources, settings: CurationSettings, place: Workpla
     return Gated(chosen, fit.filter(pairs.accepted_answer()), texts, funnel)
 
 
-def _with_text_wanted(fit: pl.DataFrame, settings: CurationSettings) -> pl.DataFrame:
-    """Rows whose texts may be needed: what may be selected, and answers taken in sessions with a failure."""
-    wanted = pool(fit, settings)
+def _with_text_wanted(fit: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose texts may be needed: those of the slices, and answers taken in sessions with a failure."""
+    wanted = pl.col("slice").is_not_null()
     failing = fit.filter(wanted)["session_id"].unique()
     taken = pairs.accepted_answer().fill_null(value=False) & pl.col("session_id").is_in(failing.implode())
     return fit.filter(wanted | taken)
@@ -146,7 +148,8 @@ def build(
     funnel = gated.funnel
     judgments = _judge(sources.lake, judge, gated, place, now_us)
     confirmed = funnel.record(confirm(gated.rows, judgments))
-    final = funnel.record(gates.deduplicate(_training_rows(gated, confirmed, settings)))
+    made = funnel.record(deduplicate(_training_rows(gated, confirmed, settings), settings).result)
+    final = funnel.record(cap_self_approved(made, settings))
     return Build(final, funnel, verdict_cost(judgments), total_spent(judgments))
 
 
@@ -170,7 +173,7 @@ def _training_rows(gated: Gated, confirmed: pl.DataFrame, settings: CurationSett
     made = pl.concat(
         pairs.made_from(failures, answers)
         for failures, answers in zip(
-            gated.with_texts(confirmed.filter(pl.col("slice") == "failure")),
+            gated.with_texts(confirmed.filter("failing")),
             gated.with_texts(accepted),
             strict=True,
         )
