@@ -38,7 +38,7 @@ def selection_manifest(rows: pl.DataFrame, settings: CurationSettings) -> dict[s
     )
     return {
         "seed": settings.seed,
-        "weight": FORMULA,
+        "rank_weight": FORMULA,
         "inclusion_probability": MEANING,
         "slices": {row.pop("slice"): row for row in slices.iter_rows(named=True)},
         "shares": {

@@ -1,7 +1,7 @@
 """Static embeddings: the mean of one learned vector per subword, from the weights inside `wordllama`'s wheel.
 
 No network, no neural network at run time: a table look-up and a mean, some thousand texts a second per
-core. Good enough to tell a paraphrase from another question (see `docs/decisions`), blind to word order.
+core. Good enough to tell a paraphrase from another question, blind to word order.
 """
 
 from __future__ import annotations

@@ -235,6 +235,43 @@ def test_the_same_inputs_give_the_same_bytes_and_one_registration(lake: Lake, tm
     assert lake.scan("examples").collect().height == first.preference_rows + first.unpaired_rows
 
 
+def test_provenance_says_how_each_row_was_chosen_and_what_it_stands_for(lake: Lake, tmp_path: Path) -> None:
+    good = [
+        event
+        for n in range(40)
+        for event in asked(f"good{n}", response=f"{RIGHT} {n}")
+        + did(f"good{n}", "accept")
+        + turned_out(f"good{n}", success=True)
+    ]
+    twice = edited("a", prompt="same question") + edited("b", prompt="same question")
+    reported = edited("c") + did("c", "report", seconds=20)
+    ingest(lake, good + twice + reported)
+    result = drop(lake, tmp_path, control_share=0.5, target_family="m")
+    rows = pl.read_parquet(result.folder / "provenance.parquet")
+    control = rows.filter(pl.col("slice") == "control")
+    assert 5 < control.height < 35
+    assert control["inclusion_probability"].unique().to_list() == [0.5]
+    failures = rows.filter(pl.col("slice") == "failure").sort("cluster_size")
+    assert failures["inclusion_probability"].to_list() == [1.0, 1.0]
+    assert failures["safety"].to_list() == [True, False]
+    assert failures["cluster_size"].to_list() == [1, 2]
+    assert failures["design_weight"].to_list() == [1.0, 2.0]
+    assert rows.select(pl.all().exclude("model", "license").is_not_null().all()).row(0).count(False) == 0
+    stored = lake.scan("examples").collect()
+    assert sorted(map(len, stored["cluster_request_ids"]))[-1] == 2
+
+
+def test_when_everything_is_refused_the_drop_is_empty_and_says_why(lake: Lake, tmp_path: Path) -> None:
+    events = edited("a") + edited("b")
+    for _, event in events:
+        event.pop("consent", None)
+    ingest(lake, events)
+    result = drop(lake, tmp_path)
+    assert result.preference_rows + result.unpaired_rows == 0
+    assert set(refusals(lake, result).values()) == {"consent_unknown"}
+    assert verify(result.folder) == []
+
+
 def drop_elsewhere(lake: Lake, tmp_path: Path) -> Path:
     """The same events in another lake on another day."""
     other = new_lake(tmp_path / "other" / "lake")
