@@ -45,7 +45,7 @@ def gate(home: Path, task: dict[str, Any]) -> dict[str, Any]:
     """Run the build up to the judge."""
     lake = Lake(home / "lake")
     started = time.perf_counter()
-    sources = Sources.pin(lake)
+    sources = Sources.pin(lake, "default")
     scratch = home / "scratch"
     scratch.mkdir()
     settings = Settings(home=home)

@@ -148,7 +148,47 @@ class CurationSettings(_Section):
     control_share: float = Field(
         0.02, ge=0, le=1, description="random share of the other requests, kept as control slice"
     )
-    max_per_user: int = Field(200, ge=1, description="most rows of one user in a drop")
+    replay_share: float = Field(
+        0.05, ge=0, le=0.9, description="share of a selection that earlier drops held already, put in again"
+    )
+    safety_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="random share of safety-tagged requests below the threshold, kept as slice",
+    )
+    safety_finish_classes: list[str] = Field(
+        ["filtered", "refusal"], description="ways to end that tag a request as safety"
+    )
+    safety_features: list[str] = Field([], description="features whose requests are safety-tagged")
+    safety_reports: bool = Field(True, description="whether a user's report tags a request as safety")
+    safety_attributes: list[str] = Field(
+        [], description="request attributes, `key` or `key=value`, that tag a request as safety"
+    )
+    max_per_user: int = Field(200, ge=0, description="most rows of one user in a drop; 0: no cap")
+    max_per_fingerprint: int = Field(
+        0, ge=0, description="most rows of one behaviour fingerprint in a drop; 0: no cap"
+    )
+    max_per_segment: int = Field(0, ge=0, description="most rows of one segment in a drop; 0: no cap")
+    segment_columns: list[str] = Field(
+        ["region"], description="columns of interactions that make, with the feature, a segment"
+    )
+    max_per_feature: int = Field(0, ge=0, description="most rows of one feature in a drop; 0: no cap")
+    rank_sharpness: float = Field(
+        2.0, ge=0, le=16, description="how strongly caps prefer high ranks: 0 blindly, 1 in proportion"
+    )
+    novelty_reference: int = Field(
+        4_096, ge=0, description="prompts of earlier drops that novelty is measured against; 0: all are new"
+    )
+    near_duplicate: float = Field(
+        0.8, gt=0, le=1, description="Jaccard similarity of word shingles from which rows are near duplicates"
+    )
+    target_family: str = Field(
+        "", description="family or name of the model to be trained; its own chosen answers are capped"
+    )
+    self_approval_share: float = Field(
+        0.25, ge=0, le=1, description="most of a drop whose chosen side the target family wrote; 1: no cap"
+    )
     edit_ratio_min: float = Field(0.05, ge=0, le=1, description="edits below are cosmetic")
     edit_ratio_max: float = Field(0.9, ge=0, le=1, description="edits above are a new text, not a correction")
     seed: int = Field(17, description="seed of every random choice in curation")

@@ -29,13 +29,20 @@ from curation.contamination.index import ContaminationIndex
 from curation.contamination.rates import contamination
 from curation.contamination.step import STAGE, contamination_step
 from curation.contamination.traffic import load_index
+from curation.dedupe import deduplicate
 from curation.eligibility import eligible
 from curation.engine import Engine
+from curation.example_sketches import sketch_rows
 from curation.judge.base import Judge
 from curation.judge.verdicts import Judgment, Spend, total_spent
-from curation.selection import pool, select
+from curation.novelty import Whole, reference
+from curation.safety import safety_flow
+from curation.selection import select, with_slices
+from curation.selection_manifest import selection_manifest
+from curation.self_approval import cap_self_approved
 from curation.steps import Funnel, StepResult
 from curation.text_work import TextResult, TextWork
+from curation.texts.embeddings import StaticEmbeddings
 from sinks.evals import active_sets
 from sinks.lake import Lake
 from sinks.quarantine import released
@@ -57,6 +64,7 @@ class Sources:
     """What a build reads: a lake at pinned table versions, as of a time.
 
     evals: the eval sets in force (rows of `eval_sets`). released: quarantine ids that people let pass.
+    earlier: drops of the same channel with an earlier as-of time: what they hold is not new.
     """
 
     lake: Lake
@@ -64,9 +72,10 @@ class Sources:
     as_of: datetime
     evals: pl.DataFrame
     released: frozenset[str]
+    earlier: tuple[str, ...]
 
     @classmethod
-    def pin(cls, lake: Lake, as_of: datetime | None = None) -> Sources:
+    def pin(cls, lake: Lake, channel: str, as_of: datetime | None = None) -> Sources:
         """The lake now, as of a time or its newest event; raises `TerminalError` when it is empty."""
         versions = candidates.pin_inputs(lake)
         as_of = as_of or candidates.latest_event(lake, versions)
@@ -75,7 +84,14 @@ class Sources:
                 "the lake holds no interactions yet",
                 hint="Send events (`tailrace simulate`, `tailrace replay`) and run `tailrace worker` first.",
             )
-        return cls(lake, versions, as_of, active_sets(lake), released(lake))
+        before = lake.scan("drops").filter(pl.col("channel") == channel, pl.col("as_of") < as_of)
+        earlier = tuple(before.select("drop_id").collect()["drop_id"].sort())
+        return cls(lake, versions, as_of, active_sets(lake), released(lake), earlier)
+
+    def sketches(self) -> pl.LazyFrame:
+        """What the earlier drops left of their rows (`example_sketches`)."""
+        rows = self.lake.scan("example_sketches")
+        return rows.filter(pl.col("drop_id").is_in(list(self.earlier)))
 
 
 @dataclass(frozen=True)
@@ -93,10 +109,11 @@ class Gated:
     """Candidates that passed every gate before the judge.
 
     rows: without texts, with `bucket`. accepted: eligible rows whose answer users took, in the same form.
-    index: the eval sets in force.
+    index: the eval sets in force. eligible: request ids that passed the first gate, and their `safety`.
     """
 
     rows: pl.DataFrame
+    eligible: pl.DataFrame
     accepted: pl.DataFrame
     texts: Buckets
     index: ContaminationIndex
@@ -114,10 +131,13 @@ class Gated:
 class Build:
     """Rows of a drop before publication, with everything refused on the way.
 
-    `cost` is what its verdicts cost when they were made, `spent` what this run paid (cached ones nothing).
+    `sketches`: what later drops compare their rows with (`example_sketches`, without the drop's id).
+    `blocks`: further parts of the manifest. `cost` is what its verdicts cost when they were made, `spent`
+    what this run paid (cached ones nothing).
     """
 
     rows: pl.DataFrame
+    sketches: pl.DataFrame
     funnel: Funnel
     cost: dict[str, float]
     spent: Spend
@@ -133,7 +153,8 @@ def gate_candidates(sources: Sources, settings: CurationSettings, place: Workpla
     consents = candidates.load_consents(lake, versions, as_of)
     fit = funnel.record(eligible(rows, consents, settings))
     del rows
-    wanted = _with_text_wanted(fit, settings)
+    fit = with_slices(_in_earlier_drop(fit, sources), settings)
+    wanted = _with_text_wanted(fit)
     count = bucket_count(wanted.height)
     fit = with_bucket(fit, count)
     edits = candidates.last_edits(wanted, candidates.load_edits(lake, versions, as_of))
@@ -141,15 +162,40 @@ def gate_candidates(sources: Sources, settings: CurationSettings, place: Workpla
     funnel.spend("texts")
     index = load_index(lake, sources.evals, versions, as_of)
     funnel.spend("contamination")
-    found = _make_ready(texts, TextWork(index), place)
+    known = known_prompts(sources, settings)
+    funnel.spend("select")
+    found = _make_ready(texts, TextWork(index, known), place)
     funnel.start()
     funnel.add(found.seconds)
     fit = fit.join(edits.select("request_id", "edit_id"), on="request_id", how="left", maintain_order="left")
+    fit = fit.join(found.novelty, on="request_id", how="left", maintain_order="left")
     chosen = funnel.record(select(fit, settings))
     chosen = funnel.record(
         contamination_step(chosen, index, sources.released, hits=_numbered(found.hits, chosen))
     )
-    return Gated(chosen, fit.filter(pairs.accepted_answer()), texts, index, funnel)
+    return Gated(
+        rows=chosen,
+        eligible=fit.select("request_id", "safety"),
+        accepted=fit.filter(pairs.accepted_answer()),
+        texts=texts,
+        index=index,
+        funnel=funnel,
+    )
+
+
+def _in_earlier_drop(fit: pl.DataFrame, sources: Sources) -> pl.DataFrame:
+    """Rows marked with whether they made a row of an earlier drop."""
+    held = sources.sketches().select(pl.col("request_ids").explode()).unique().collect()["request_ids"]
+    return fit.with_columns(in_earlier_drop=pl.col("request_id").is_in(held.implode()))
+
+
+def known_prompts(sources: Sources, settings: CurationSettings) -> Whole | None:
+    """The prompts of earlier drops that novelty is measured against; None when there are none."""
+    if not sources.earlier or not settings.novelty_reference:
+        return None
+    return reference(
+        sources.sketches(), StaticEmbeddings.load(), size=settings.novelty_reference, seed=settings.seed
+    )
 
 
 def _numbered(hits: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
@@ -158,11 +204,11 @@ def _numbered(hits: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
     return hits.join(numbers, on="key", how="inner").with_columns(key="number").select(hits.columns)
 
 
-def _with_text_wanted(fit: pl.DataFrame, settings: CurationSettings) -> pl.DataFrame:
-    """Rows whose texts may be needed: what may be selected, and answers taken in sessions with a failure."""
-    wanted = pool(fit, settings)
-    failing = fit.filter(wanted)["session_id"].unique()
-    taken = pairs.accepted_answer().fill_null(value=False) & pl.col("session_id").is_in(failing.implode())
+def _with_text_wanted(fit: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose texts may be needed: those of the slices, and answers taken in sessions with one of them."""
+    wanted = pl.col("slice").is_not_null()
+    sessions = fit.filter(wanted)["session_id"].unique()
+    taken = pairs.accepted_answer().fill_null(value=False) & pl.col("session_id").is_in(sessions.implode())
     return fit.filter(wanted | taken)
 
 
@@ -171,13 +217,14 @@ def _make_ready(texts: Buckets, work: TextWork, place: Workplace) -> TextResult:
     places = [(texts.raw(bucket), texts.ready(bucket)) for bucket in range(len(texts))]
     done, total = 0, sum(texts.counts)
     found = TextResult()
-    hits = [found.hits]
+    hits, novelty = [found.hits], [found.novelty]
     for bucket, result in enumerate(place.engine.map(work, places)):
         hits.append(result.hits)
+        novelty.append(result.novelty)
         found.add_time(result)
         done += texts.counts[bucket]
         place.progress("reading texts", done, total)
-    found.hits = pl.concat(hits)
+    found.hits, found.novelty = pl.concat(hits), pl.concat(novelty)
     return found
 
 
@@ -193,13 +240,19 @@ def build(
     judgments = _judge(sources.lake, judge, gated, place, now_us)
     confirmed = funnel.record(confirm(gated.rows, judgments))
     rows = funnel.record(_uncontaminated(_training_rows(gated, confirmed, settings), gated, sources.released))
-    final = funnel.record(gates.deduplicate(rows))
+    once = deduplicate(rows, settings, sources.sketches())
+    final = funnel.record(cap_self_approved(funnel.record(once.result), settings))
     return Build(
         rows=final,
+        sketches=sketch_rows(final, once.result.kept["example_id"], once.sketches, StaticEmbeddings.load()),
         funnel=funnel,
         cost=verdict_cost(judgments),
         spent=total_spent(judgments),
-        blocks={"contamination": contamination(funnel.refused(), sources.evals, gated.rows.height)},
+        blocks={
+            "selection": selection_manifest(final, settings),
+            "safety": safety_flow(gated.eligible, final, funnel.refused()),
+            "contamination": contamination(funnel.refused(), sources.evals, gated.rows.height),
+        },
     )
 
 
@@ -234,7 +287,7 @@ def _training_rows(gated: Gated, confirmed: pl.DataFrame, settings: CurationSett
     made = pl.concat(
         pairs.made_from(failures, answers)
         for failures, answers in zip(
-            gated.with_texts(confirmed.filter(pl.col("slice") == "failure")),
+            gated.with_texts(confirmed.filter("failing")),
             gated.with_texts(accepted),
             strict=True,
         )

@@ -1,15 +1,14 @@
-"""Gates on the final text of training rows, and exact deduplication."""
+"""Gates on the final text of training rows."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 
 import polars as pl
 
 from contracts.settings import CurationSettings
 from curation.pairs import parse
-from curation.steps import StepResult, gate, refusals
+from curation.steps import StepResult, gate
 
 PROMPT_ENDS: Final = frozenset({"user", "tool"})
 
@@ -74,39 +73,3 @@ def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> Ste
     )
     kept = result.kept.drop("^_(end|several|blank).*$")
     return StepResult(result.name, kept, result.refused, result.rows_in)
-
-
-def example_id(kind: str, *texts: str | None) -> str:
-    """Id of a row: SHA-256 (first 32 hex) of its kind and texts, so equal content has equal ids."""
-    digest = hashlib.sha256(kind.encode())
-    for text in texts:
-        digest.update(b"\x1e" if text is None else b"\x1f" + text.encode())
-    return digest.hexdigest()[:32]
-
-
-def deduplicate(rows: pl.DataFrame) -> StepResult:
-    """Keep one row per content: the one with the highest failure score, then the first request.
-
-    Adds `example_id`; rows leave ordered by it.
-    """
-    ids = [
-        example_id(kind, prompt, chosen, rejected)
-        for kind, prompt, chosen, rejected in rows.select("kind", "prompt", "chosen", "rejected").iter_rows()
-    ]
-    ranked = rows.with_columns(example_id=pl.Series(ids, dtype=pl.String)).sort(
-        "example_id", -pl.col("failure_score"), pl.col("request_ids").list.first()
-    )
-    first = ranked["example_id"].is_first_distinct()
-    refused = ranked.filter(~first)
-    return StepResult(
-        "dedupe",
-        ranked.filter(first),
-        refusals(
-            "dedupe",
-            refused,
-            reason="duplicate",
-            kind=pl.col("kind"),
-            detail=pl.format("same content as example {}", pl.col("example_id")),
-        ),
-        rows.height,
-    )

@@ -19,6 +19,7 @@ import polars as pl
 
 from contracts.errors import TerminalError
 from contracts.settings import Settings
+from contracts.tables import frame_schema
 from curation.buckets import scratch
 from curation.build import Progress, Sources, Workplace, build, silent
 from curation.drop_rows import table_rows
@@ -63,6 +64,7 @@ def drop_identity(settings: Settings, model: ScoreModel, judge: Judge, sources: 
         "inputs": dict(sources.versions),
         "evals": identity(sources.evals),
         "releases": sorted(sources.released),
+        "earlier_drops": list(sources.earlier),
         "config": config,
         "config_hash": stable_hash(config),
         "score_version": model.version,
@@ -92,7 +94,7 @@ def make_drop(
     """
     with exclusive(drops_root):
         settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
-        sources = Sources.pin(lake, as_of)
+        sources = Sources.pin(lake, settings.curation.channel, as_of)
         about = drop_identity(settings, model, judge, sources)
         channel = settings.curation.channel
         drop_id = f"{sources.as_of:%Y%m%d}-{stable_hash([channel, about])[:12]}"
@@ -104,6 +106,9 @@ def make_drop(
         counts = built.rows.group_by("kind").len()
         per_kind = dict(counts.iter_rows())
         tables = table_rows(built.rows, built.funnel.refused(), drop_id, about, sources.as_of)
+        tables["example_sketches"] = built.sketches.with_columns(drop_id=pl.lit(drop_id)).select(
+            list(frame_schema("example_sketches"))
+        )
         content = {
             "drop_id": drop_id,
             "channel": channel,

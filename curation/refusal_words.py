@@ -16,8 +16,13 @@ WORDS: Final[Mapping[str, str]] = {
     "region": "its region is not on the allow-list",
     "metadata_only": "it came without text",
     # select
-    "below_threshold": "its failure score is below the threshold, and the random control did not draw it",
+    "below_threshold": "its failure score is below the threshold, and the random slices did not draw it",
+    "in_earlier_drop": "an earlier drop holds it already, and the random replay did not draw it",
     "user_cap": "its user has enough rows already",
+    "fingerprint_cap": "its behaviour fingerprint has enough rows already",
+    "segment_cap": "its segment has enough rows already",
+    "feature_cap": "its feature has enough rows already",
+    "replay_share": "there are enough rows of earlier drops already",
     # contamination
     "contaminated": "it holds an item of a registered eval set",
     # confirm
@@ -33,6 +38,9 @@ WORDS: Final[Mapping[str, str]] = {
     "edit_rewrite": "the edit is a new text rather than a correction",
     # one row per content
     "duplicate": "another row has the same content",
+    "near_duplicate": "another row says nearly the same",
+    # self-approval
+    "self_approval_cap": "too many chosen sides were written by the model family to be trained",
 }
 
 UNJUDGED: Final = "unjudged_"

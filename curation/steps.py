@@ -29,12 +29,16 @@ REFUSAL_SCHEMA: Final = pl.Schema(
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """Outcome of one step: rows that go on, rows refused (`REFUSAL_SCHEMA`), and its statistics."""
+    """Outcome of one step: rows that go on, rows refused (`REFUSAL_SCHEMA`), and its statistics.
+
+    `notes` are further figures for the funnel, if the step has any.
+    """
 
     name: str
     kept: pl.DataFrame
     refused: pl.DataFrame
     rows_in: int
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def stats(self) -> dict[str, Any]:
         """One row of the funnel: step, rows in and out, refusals by reason."""
@@ -44,6 +48,7 @@ class StepResult:
             "in": self.rows_in,
             "out": self.kept.height,
             "refused": dict(counts.iter_rows()),
+            **self.notes,
         }
 
 

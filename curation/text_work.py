@@ -18,20 +18,25 @@ import polars as pl
 from curation.buckets import TEXT_SCHEMA, read_raw
 from curation.contamination.index import HITS, ContaminationIndex
 from curation.contamination.sides import rows_of
+from curation.novelty import Whole, embed, novelty, question
 from curation.pairs import answer_turns, with_turns
+from curation.texts.embeddings import StaticEmbeddings
 
 READY_SCHEMA: Final = pl.Schema({**TEXT_SCHEMA, "prompt_turns": pl.String(), "response_turns": pl.String()})
 """`TEXT_SCHEMA` with chat turns as JSON (null when parts other than text would be lost)."""
+
+NOVELTY: Final = pl.Schema({"request_id": pl.String(), "novelty": pl.Float64()})
 
 
 @dataclass(slots=True)
 class TextResult:
     """What the rest of the build needs to know of a bucket's texts.
 
-    hits: what the contamination gate found (`contamination.index.HITS`), the key being the request id.
-    seconds: time each part took.
+    novelty: request_id and novelty (0 to 1). hits: what the contamination gate found
+    (`contamination.index.HITS`), the key being the request id. seconds: time each part took.
     """
 
+    novelty: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NOVELTY))
     hits: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HITS))
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -52,9 +57,13 @@ class TextResult:
 
 @dataclass(frozen=True)
 class TextWork:
-    """The work itself; picklable, so that it can run anywhere."""
+    """The work itself; picklable, so that it can run anywhere.
+
+    index: the eval sets in force. known: prompts of earlier drops, None when there are none.
+    """
 
     index: ContaminationIndex
+    known: Whole | None
 
     def __call__(self, places: tuple[Path, Path]) -> TextResult:
         """Read a bucket from the first place and leave it, as `READY_SCHEMA`, in the second."""
@@ -64,9 +73,18 @@ class TextWork:
             rows = with_turns(read_raw(source))
         with result.timed("contamination"):
             result.hits = self.index.check(rows_of(_sides(rows), "request_id"))
+        if self.known is not None:
+            with result.timed("select"):
+                result.novelty = _novelty(rows, self.known)
         with result.timed("texts"):
             rows.select(list(READY_SCHEMA)).write_parquet(target, compression="lz4", statistics=False)
         return result
+
+
+def _novelty(rows: pl.DataFrame, known: Whole) -> pl.DataFrame:
+    questions = [question(turns) for turns in rows["prompt_turns"]]
+    values = novelty(embed(StaticEmbeddings.load(), questions), known)
+    return rows.select("request_id", novelty=values)
 
 
 def _sides(rows: pl.DataFrame) -> pl.DataFrame:
