@@ -40,7 +40,7 @@ SLACK: Final = 0.15
 """Pairs estimated this far below the threshold (four standard errors) are not compared exactly."""
 
 _BLOCK: Final = 2_048
-"""Rows whose shingles are in memory at a time, unless one cluster is larger."""
+"""Pairs whose rows' shingles are in memory at a time, unless one cluster has more."""
 
 Texts = Callable[[list[str]], pl.DataFrame]
 """Texts of rows by example id: `example_id`, `prompt`, `chosen`, `rejected`, in any order."""
@@ -253,16 +253,14 @@ def _blocks(pairs: pl.DataFrame, count: int) -> Iterator[list[tuple[int, int]]]:
     for left, right in pairs.iter_rows():
         groups.link(left, right)
     roots = pl.Series([groups.root(left) for left in pairs["left"]], dtype=pl.UInt32)
-    batch: list[tuple[int, int]] = []
-    rows: set[int] = set()
-    for _, together in pairs.with_columns(root=roots).group_by("root", maintain_order=True):
-        batch += together.select("left", "right").iter_rows()
-        rows.update(together["left"], together["right"])
-        if len(rows) >= _BLOCK:
-            yield batch
-            batch, rows = [], set()
-    if batch:
-        yield batch
+    ordered = pairs.with_columns(root=roots).sort("root", "left", "right")
+    last = ordered["root"] != ordered["root"].shift(-1)
+    last_of_root = np.flatnonzero(last.fill_null(value=True).to_numpy())
+    start = 0
+    for end in (last_of_root + 1).tolist():
+        if end - start >= _BLOCK or end == ordered.height:
+            yield list(ordered[start:end].select("left", "right").iter_rows())
+            start = end
 
 
 def _link_block(
