@@ -37,13 +37,17 @@ def list_rows(
     lake = open_lake(settings)
     rows = quarantined(lake, drop_id=resolve(settings, drop) if drop else None, reason=reason)
     counts = (
-        rows.group_by("stage", "reason").len().sort("len", "stage", "reason", descending=[True, False, False])
+        rows.group_by("stage", "reason")
+        .agg(rows=pl.len())
+        .sort("rows", "stage", "reason", descending=[True, False, False])
     )
     columns = ["quarantine_id", "drop_id", "stage", "reason", "kind", "detail", "request_ids", "released"]
     newest = rows.sort("refused_at", "quarantine_id", descending=[True, False]).head(limit).select(columns)
     counted, shown = pl.collect_all([counts, newest])
     if as_json:
-        print_json({"total": counted["len"].sum(), "reasons": counted.to_dicts(), "newest": shown.to_dicts()})
+        print_json(
+            {"total": counted["rows"].sum(), "reasons": counted.to_dicts(), "newest": shown.to_dicts()}
+        )
         return
     print_table(["stage", "reason", "rows"], counted.rows())
     if shown.height:

@@ -44,6 +44,7 @@ HITS: Final = pl.Schema(
 that side. Score: 1 for exact, share of the item's words, Jaccard similarity, or probability."""
 
 _BATCH_CHARS: Final = 2_000_000
+_CHUNK: Final = 8_192
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ class ContaminationIndex:
         """Index items (`units.ITEMS`). What `background` says is the product's own does not count."""
         background = background or Background()
         table = units(items)
-        hashed = hash_texts(table["text"])
+        hashed = _hashed(table["text"])
         names = table["eval_set"].rank("dense").cast(pl.Int32).to_numpy()
         literal = LiteralIndex.build(hashed, names, background.runs)
         usual = np.isin(literal.digests, background.turns)
@@ -85,7 +86,7 @@ class ContaminationIndex:
 
     def learnable(self) -> tuple[Hashes, Hashes]:
         """Runs and whole texts that items hold, sorted and distinct: what `background.learn` counts."""
-        return self.literal.runs, np.unique(self.literal.digests)
+        return np.unique(self.literal.runs), np.unique(self.literal.digests)
 
     def check(self, rows: pl.DataFrame) -> pl.DataFrame:
         """All hits (`HITS`) in rows (`sides.ROWS`), ordered by key, side, item and layer.
@@ -199,6 +200,14 @@ class _Sides:
         if number not in self._spans:
             self._spans[number] = token_spans(self._parts[number].text)
         return self._spans[number]
+
+
+def _hashed(texts: pl.Series) -> Ragged:
+    """Hashed words of many texts, some thousand at a time: their words as strings take far more memory."""
+    parts = [hash_texts(chunk["text"]) for chunk in texts.alias("text").to_frame().iter_slices(_CHUNK)]
+    lengths = np.concatenate([np.zeros(1, np.int64), *(part.lengths() for part in parts)])
+    flat = np.concatenate([np.zeros(0, np.uint64), *(part.flat for part in parts)])
+    return Ragged(flat, np.cumsum(lengths))
 
 
 def _of_turns(parts: list[Turn], matches: pl.DataFrame, layer: str, severe: float | None) -> Iterator[Found]:

@@ -48,16 +48,14 @@ _FILTER_BITS: Final = 22
 
 @dataclass(frozen=True, slots=True)
 class LiteralIndex:
-    """Runs of eight words of units (texts of eval items), sorted by hash.
+    """Runs of eight words of units (texts of eval items), sorted by hash, with the place of each.
 
-    `runs`: distinct hashes; `bounds[i]:bounds[i + 1]` are the places of run i in `unit` and `position`.
-    `counted`: per unit, how many of its words lie in an indexed run; `own`: how many lie in no run that was
-    left out; `lengths`: words per unit;
-    `digests`: hash of all words of a unit; `filter`: which low bits occur among the runs.
+    `runs[i]` stands in unit `unit[i]` at word `position[i]`; 16 bytes a run. `counted`: per unit, how many
+    of its words lie in an indexed run; `own`: how many lie in no run that was left out; `lengths`: words per
+    unit; `digests`: hash of all words of a unit; `filter`: which low bits occur among the runs.
     """
 
     runs: Hashes
-    bounds: Offsets
     unit: npt.NDArray[np.int32]
     position: npt.NDArray[np.int32]
     counted: npt.NDArray[np.int32]
@@ -76,37 +74,34 @@ class LiteralIndex:
         counts = runs.lengths()
         unit = np.repeat(np.arange(len(words), dtype=np.int32), counts)
         position = (np.arange(len(runs.flat)) - np.repeat(runs.offsets[:-1], counts)).astype(np.int32)
-        ordinary = np.isin(runs.flat, common) | _templates(runs.flat, unit, sets)
-        own = words.lengths().astype(np.int32) - _words_in(unit[ordinary], position[ordinary], len(words))
-        kept = np.flatnonzero(~ordinary)
-        hashes, unit, position = runs.flat[kept], unit[kept], position[kept]
-        counted = _words_in(unit, position, len(words))
-        order = np.argsort(hashes, kind="stable")
-        distinct, starts = np.unique(hashes[order], return_index=True)
+        order = np.argsort(runs.flat, kind="stable")
+        hashes, unit, position = runs.flat[order], unit[order], position[order]
+        del runs, order
+        kept = ~_templates(hashes, unit, sets)
+        if len(common):
+            kept &= ~np.isin(hashes, common)
+        left_out = _words_in_runs(unit[~kept], position[~kept], len(words))
+        hashes, unit, position = hashes[kept], unit[kept], position[kept]
         seen = np.zeros(1 << _FILTER_BITS, np.bool_)
-        seen[distinct & np.uint64((1 << _FILTER_BITS) - 1)] = True
+        seen[hashes & np.uint64((1 << _FILTER_BITS) - 1)] = True
         return cls(
-            runs=distinct,
-            bounds=np.append(starts, len(hashes)).astype(np.int64),
-            unit=unit[order],
-            position=position[order],
-            counted=counted,
-            own=own,
+            runs=hashes,
+            unit=unit,
+            position=position,
+            counted=_words_in_runs(unit, position, len(words)),
+            own=words.lengths().astype(np.int32) - left_out,
             lengths=words.lengths().astype(np.int32),
             digests=digests(words),
             filter=seen,
         )
 
-    def look_up(self, hashes: Hashes) -> npt.NDArray[np.int64]:
-        """Number of each run in `runs`, -1 for those that are not in it."""
-        found = np.full(len(hashes), -1, np.int64)
+    def look_up(self, hashes: Hashes) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+        """First and last (exclusive) place of each hash in `runs`; equal for those that are not in it."""
+        first, last = np.zeros(len(hashes), np.int64), np.zeros(len(hashes), np.int64)
         likely = np.flatnonzero(self.filter[hashes & np.uint64((1 << _FILTER_BITS) - 1)])
-        if not len(likely) or not len(self.runs):
-            return found
-        place = np.minimum(np.searchsorted(self.runs, hashes[likely]), len(self.runs) - 1)
-        right = self.runs[place] == hashes[likely]
-        found[likely[right]] = place[right]
-        return found
+        first[likely] = np.searchsorted(self.runs, hashes[likely], side="left")
+        last[likely] = np.searchsorted(self.runs, hashes[likely], side="right")
+        return first, last
 
     def check(self, words: Ragged) -> pl.DataFrame:
         """Matches (`MATCHES`) of every text with every unit, at most one per layer.
@@ -115,16 +110,15 @@ class LiteralIndex:
         unit's words covered, among those that count.
         """
         runs = ngrams(words, SHORT, whole_if_shorter=False)
-        number = self.look_up(runs.flat)
-        at = np.flatnonzero(number >= 0)
+        begin, end = self.look_up(runs.flat)
+        at = np.flatnonzero(end > begin)
         if not len(at):
             return pl.DataFrame(schema=MATCHES)
-        number = number[at]
         text = np.searchsorted(runs.offsets, at, side="right") - 1
         local = at - runs.offsets[text]
-        many = self.bounds[number + 1] - self.bounds[number]
+        many = end[at] - begin[at]
         spread = np.repeat(np.arange(len(at)), many)
-        place = self.bounds[number][spread] + np.arange(len(spread)) - np.repeat(np.cumsum(many) - many, many)
+        place = begin[at][spread] + np.arange(len(spread)) - np.repeat(np.cumsum(many) - many, many)
         return self._matches(
             words, text[spread], self.unit[place].astype(np.int64), local[spread], self.position[place]
         )
@@ -229,16 +223,6 @@ def digests(words: Ragged) -> Hashes:
     return np.where(lengths > 0, mix(mixed ^ lengths.astype(np.uint64)), np.uint64(0))
 
 
-def _words_in(
-    unit: npt.NDArray[np.int32], position: npt.NDArray[np.int32], units: int
-) -> npt.NDArray[np.int32]:
-    """Per unit, how many of its words lie in the given runs."""
-    found = np.zeros(units, np.int32)
-    covered = _covered(unit.astype(np.int64), position.astype(np.int64), np.full(len(unit), SHORT))
-    np.add.at(found, covered[:, 0], 1)
-    return found
-
-
 def _covered(owner: Offsets, position: Offsets, size: Offsets) -> npt.NDArray[np.int64]:
     """Distinct (owner, word) pairs that stretches cover, (n, 2)."""
     spread = np.repeat(np.arange(len(owner)), size)
@@ -250,14 +234,37 @@ def _covered(owner: Offsets, position: Offsets, size: Offsets) -> npt.NDArray[np
     return pairs[fresh]
 
 
+def _words_in_runs(
+    unit: npt.NDArray[np.int32], position: npt.NDArray[np.int32], units: int
+) -> npt.NDArray[np.int32]:
+    """How many words of each unit lie in one of the runs."""
+    counted = np.zeros(units, np.int32)
+    if not len(unit):
+        return counted
+    order = np.lexsort((position, unit))
+    owner, place = unit[order], position[order]
+    # A run adds the words before the next one of its unit begins, all of them when it is the last.
+    adds = np.full(len(owner), SHORT, np.int32)
+    adds[:-1] = np.where(owner[1:] == owner[:-1], np.minimum(place[1:] - place[:-1], SHORT), SHORT)
+    np.add.at(counted, owner, adds)
+    return counted
+
+
 def _templates(
     runs: Hashes, unit: npt.NDArray[np.int32], sets: npt.NDArray[np.int32]
 ) -> npt.NDArray[np.bool_]:
-    """Which runs occur in too many units of their set to tell one from another."""
-    owner = sets[unit]
-    frame = pl.DataFrame({"run": runs, "owner": owner, "unit": unit})
-    sizes = np.bincount(sets, minlength=int(owner.max(initial=0)) + 1)
-    limit = np.maximum(TEMPLATE_ITEMS, sizes * TEMPLATE_SHARE)[owner]
+    """Which of the (sorted) runs occur in too many units of their set to tell one from another."""
+    result = np.zeros(len(runs), np.bool_)
+    fresh = np.ones(len(runs), np.bool_)
+    fresh[1:] = runs[1:] != runs[:-1]
+    heads = np.flatnonzero(fresh)
+    sizes = np.diff(np.append(heads, len(runs)))
+    often = np.flatnonzero(np.repeat(sizes > TEMPLATE_ITEMS, sizes))
+    if not len(often):
+        return result
+    owner = sets[unit[often]]
+    limit = np.maximum(TEMPLATE_ITEMS, np.bincount(sets) * TEMPLATE_SHARE)[owner]
+    frame = pl.DataFrame({"run": runs[often], "owner": owner, "unit": unit[often]})
     many = frame.select(pl.col("unit").n_unique().over("run", "owner")).to_series().to_numpy()
-    result: npt.NDArray[np.bool_] = many > limit
+    result[often] = many > limit
     return result
