@@ -136,7 +136,9 @@ def test_three_workers_join_leave_pause_and_die(
 def test_a_rolling_restart_of_named_workers_moves_nothing(
     apache_kafka_settings: Make, tmp_path: Path
 ) -> None:
-    world = World(apache_kafka_settings(partitions=PARTITIONS), tmp_path / "w", sessions=12_000)
+    # A session must outlast a restart, also on a machine where that takes a while.
+    kafka = apache_kafka_settings(partitions=PARTITIONS, session_timeout_ms=20_000)
+    world = World(kafka, tmp_path / "w", sessions=12_000)
     with ExitStack() as stack:
 
         def start(n: int) -> WorkerProcess:

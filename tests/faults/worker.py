@@ -9,6 +9,7 @@ callbacks.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import logging
 import os
@@ -156,6 +157,7 @@ class Probe:
 
 def main(path: str) -> int:
     """Run one worker to its end; the exit code says how it went."""
+    faulthandler.enable()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
