@@ -76,10 +76,11 @@ def broker(
 
 def _run_tansu(port: int | None) -> None:
     with EmbeddedBroker(port) as running:
+        stopped = _signals()
         out.print(f"Kafka protocol on {running.bootstrap_servers} (memory only; Ctrl-C stops it)")
         _tell(running.bootstrap_servers)
         say("and, as its group joins take half the session timeout: TAILRACE_KAFKA__SESSION_TIMEOUT_MS=6000")
-        _wait(running)
+        _wait(running, stopped)
 
 
 def _run_kafka(port: int | None, brokers: int) -> None:
@@ -87,6 +88,7 @@ def _run_kafka(port: int | None, brokers: int) -> None:
         say(f"fetching Apache Kafka {version()} into {cache_folder()}, once …")
 
     with ApacheKafka(brokers, port=port, quick_start=False, on_fetch=fetching) as running:
+        stopped = _signals()
         out.print(
             f"Apache Kafka {running.version} on {running.bootstrap_servers} "
             "(temporary data; Ctrl-C stops it)",
@@ -95,21 +97,27 @@ def _run_kafka(port: int | None, brokers: int) -> None:
         _tell(running.bootstrap_servers)
         if brokers > 1:
             say(f"and, for topics on all {brokers}: TAILRACE_KAFKA__REPLICATION_FACTOR={brokers}")
-        _wait(running)
+        _wait(running, stopped)
 
 
 def _tell(bootstrap_servers: str) -> None:
     say(f"Other terminals: export TAILRACE_KAFKA__BOOTSTRAP_SERVERS={bootstrap_servers}")
 
 
-def _wait(running: EmbeddedBroker | ApacheKafka) -> None:
-    """Until Ctrl-C or SIGTERM. Raises `TerminalError` when a broker ends by itself.
+def _signals() -> threading.Event:
+    """Set by Ctrl-C and SIGTERM.
 
     Only from here on are the signals ours: while the start is under way Ctrl-C must end it at once.
+    Before anybody is told that it runs: who reads that may send one.
     """
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def _wait(running: EmbeddedBroker | ApacheKafka, stopped: threading.Event) -> None:
+    """Until `stopped`. Raises `TerminalError` when a broker ends by itself."""
     while not stopped.wait(0.5):
         if not running.running:
             raise TerminalError(
