@@ -1,0 +1,66 @@
+"""Which field of a record means what: the usual names are known, others are given."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Final
+
+from contracts.errors import LabelsInvalid
+
+ITEM: Final = (
+    "item",
+    "item_id",
+    "unit",
+    "unit_id",
+    "example_id",
+    "request_id",
+    "question_id",
+    "task_id",
+    "id",
+)
+RATER: Final = (
+    "rater",
+    "rater_id",
+    "annotator",
+    "annotator_id",
+    "coder",
+    "coder_id",
+    "judge",
+    "judge_id",
+    "worker",
+)
+LABEL: Final = ("label", "score", "rating", "value", "verdict", "answer")
+GROUP: Final = ("aspect", "criterion", "dimension", "task", "metric")
+TIME: Final = (
+    "labelled_at",
+    "labeled_at",
+    "rated_at",
+    "created_at",
+    "occurred_at",
+    "timestamp",
+    "time",
+    "at",
+)
+
+
+def pick(fields: Collection[str], known: Sequence[str], *, given: str | None, what: str, option: str) -> str:
+    """The field that holds ``what``. Raises `LabelsInvalid` naming the fields there are."""
+    found = find(fields, known, given=given, option=option)
+    if found is None:
+        raise LabelsInvalid(
+            f"no field for the {what}: looked for {', '.join(known)}; there are {', '.join(sorted(fields))}",
+            hint=f"Name the field with {option}.",
+        )
+    return found
+
+
+def find(fields: Collection[str], known: Sequence[str], *, given: str | None, option: str) -> str | None:
+    """The field of that meaning, or None. Raises `LabelsInvalid` when the one given is not there."""
+    if given is not None:
+        if given not in fields:
+            raise LabelsInvalid(
+                f"there is no field {given}; there are {', '.join(sorted(fields))}",
+                hint=f"Check {option}.",
+            )
+        return given
+    return next((name for name in known if name in fields), None)
