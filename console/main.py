@@ -7,7 +7,19 @@ import sys
 
 import typer
 
-from console.commands import broker, dead_letters, demo, drops, events, lake, settings, why, worker
+from console.commands import (
+    agreement,
+    broker,
+    dead_letters,
+    demo,
+    drops,
+    events,
+    judge,
+    lake,
+    settings,
+    why,
+    worker,
+)
 from console.terminal import LogHandler, fail
 from contracts.errors import TailraceError
 
@@ -33,6 +45,8 @@ app.command("why")(why.why)
 app.command("status")(lake.status)
 app.command("report")(lake.report)
 app.add_typer(lake.app, name="lake")
+app.command("agreement")(agreement.agreement)
+app.add_typer(judge.app, name="judge")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("settings")(settings.settings)
 app.command("broker")(broker.broker)

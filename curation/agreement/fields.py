@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
-from typing import Final
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any, Final
 
 from contracts.errors import LabelsInvalid
 
@@ -64,3 +64,25 @@ def find(fields: Collection[str], known: Sequence[str], *, given: str | None, op
             )
         return given
     return next((name for name in known if name in fields), None)
+
+
+def required(record: Mapping[str, Any], name: str, line: int) -> str:
+    """The value of a field every record needs, as text. Raises `LabelsInvalid` naming the line."""
+    value = record.get(name)
+    if isinstance(value, list | tuple) and value:
+        # FastChat names a judge as [model, prompt].
+        return ":".join(map(str, value))
+    if value is None or value == "" or isinstance(value, dict | list | tuple):
+        raise LabelsInvalid(
+            f"line {line} has no {name}", hint="Every record needs one; or remove the record."
+        )
+    return str(value)
+
+
+def turn_of(value: Any, line: int) -> int:
+    """A turn counted from 1; 1 when the record has none."""
+    if value is None:
+        return 1
+    if isinstance(value, int) and not isinstance(value, bool):
+        return value
+    raise LabelsInvalid(f"line {line}: turn is not a whole number", hint="Turns are counted from 1.")

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from contracts.errors import LabelsInvalid
-from curation.agreement.fields import GROUP, ITEM, LABEL, RATER, TIME, find, pick
+from curation.agreement.fields import GROUP, ITEM, LABEL, RATER, TIME, find, pick, required
 from curation.agreement.ratings import Label, Level, Ratings
 
 Keep = Literal["error", "first", "last"]
@@ -125,22 +125,13 @@ def _rows(
     time = find(names, TIME, given=fields.time, option="--time-field")
     rows = []
     for record, line in zip(records, lines, strict=True):
-        for name in (item, rater, *((group,) if group else ())):
-            if record.get(name) is None or record[name] == "":
-                raise LabelsInvalid(
-                    f"line {line} has no {name}", hint="Every record needs one; or remove the record."
-                )
-            if not isinstance(record[name], str | int | float):
-                raise LabelsInvalid(
-                    f"line {line}: {name} is neither text nor a number", hint="Flatten the record."
-                )
         if label not in record:
             raise LabelsInvalid(f"line {line} has no {label}", hint="Write null where there is no rating.")
         rows.append(
             _Row(
-                group=str(record[group]) if group else None,
-                item=str(record[item]),
-                rater=str(record[rater]),
+                group=required(record, group, line) if group else None,
+                item=required(record, item, line),
+                rater=required(record, rater, line),
                 label=_label(record[label], line, label),
                 time=_time(record.get(time), line, time) if time else None,
             )

@@ -50,7 +50,7 @@ def _verdict(alpha: Estimate) -> str:
     if high < 0:
         return "raters disagree more than by chance: look for a reversed scale or differing instructions"
     if low <= 0:
-        return "not to be told from chance with so many items"
+        return f"not to be told from chance with {alpha.n:,} items"
     if low >= RELIABLE:
         return "reliable, by Krippendorff's customary bound of 0.8"
     if high >= RELIABLE > value or low < TENTATIVE <= value:
