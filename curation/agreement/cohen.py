@@ -146,14 +146,24 @@ def mean_kappa(
     rated, places = np.unique(np.concatenate([i for i, _, _ in pairs]), return_inverse=True)
     ends = np.cumsum([len(i) for i, _, _ in pairs])
     starts = [0, *ends[:-1]]
-    at = [places[start:end] for start, end in zip(starts, ends, strict=True)]
     unit = np.eye(size)
+    designs: list[tuple[Ints, Floats]] = []
+    for start, end, (_, a, b) in zip(starts, ends, pairs, strict=True):
+        # Cost, label of a, label of b per shared item: one product gives all sums of a pair.
+        design = np.column_stack([apart[a, b], unit[a], unit[b]])
+        place = places[start:end]
+        if 2 * len(place) > len(rated):
+            # Gathering columns costs more than multiplying a few rows of zeros.
+            whole = np.zeros((len(rated), design.shape[1]))
+            whole[place] = design
+            place, design = np.zeros(0, dtype=np.int64), whole
+        designs.append((place, design))
 
     def kappa(drawn: Floats) -> Floats:
         found = []
-        for place, (_, a, b) in zip(at, pairs, strict=True):
-            mine = drawn[:, place]
-            found.append(_kappa(mine @ apart[a, b], mine @ unit[a], mine @ unit[b], apart))
+        for place, design in designs:
+            sums = (drawn[:, place] if len(place) else drawn) @ design
+            found.append(_kappa(sums[:, 0], sums[:, 1 : size + 1], sums[:, size + 1 :], apart))
         each = np.array(found)
         known = np.isfinite(each)
         with np.errstate(invalid="ignore"):
