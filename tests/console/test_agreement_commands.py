@@ -265,7 +265,7 @@ def test_real_judges(shared_data: Path) -> None:
 def test_real_raters(shared_data: Path) -> None:
     folder = shared_data / "raters"
     expected = json.loads((folder / "blanc_dailynews_aspects.expected.json").read_text())["values"]
-    found = answer("agreement", folder / "blanc_dailynews_aspects.jsonl")
+    found = answer("agreement", folder / "blanc_dailynews_aspects.jsonl", "--bootstrap", "200")
     assert set(found["groups"]) == set(expected)
     for aspect, figures in expected.items():
         group = found["groups"][aspect]
