@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from curation.agreement.alpha import krippendorff_alpha
 from curation.agreement.bootstrap import Bootstrap, Ints, ratio
 from curation.agreement.ceiling import Baseline, majority_baseline
 from curation.agreement.cohen import Weights, cohen_kappa
@@ -55,21 +56,20 @@ def compare(
     """Compare two equally long lists of labels, one entry per item, no gaps.
 
     ``order`` names all categories in order (needed for weights when labels are not numbers). α is nominal:
-    for other levels hand the ratings to `alpha.krippendorff_alpha`.
+    for other levels hand the ratings to `alpha.krippendorff_alpha`. Raises `ValueError` when the lists do not
+    match or a label is None.
     """
-    from curation.agreement.alpha import krippendorff_alpha
-
-    rows = [
-        (n, who, label) for who, labels in (("a", reference), ("b", given)) for n, label in enumerate(labels)
-    ]
     if len(reference) != len(given):
         raise ValueError(f"{len(reference)} reference labels, but {len(given)} to compare with them")
+    if None in reference or None in given:
+        raise ValueError("a label is missing: leave the item out of both lists")
+    rows = [(n, "reference", label) for n, label in enumerate(reference)]
+    rows += [(n, "given", label) for n, label in enumerate(given)]
     ratings = Ratings.from_rows(rows, order=order)
     truth, answer = ratings.code[: len(reference)], ratings.code[len(reference) :]
     matrix = _matrix(truth, answer, len(ratings.categories))
     baseline = majority_baseline(np.diag(matrix.sum(axis=1)), ratings.categories)
     accuracy = ratio((truth == answer).astype(np.float64), np.ones(len(truth)), bootstrap)
-    known = accuracy.value is not None and baseline.share is not None
     return Comparison(
         labels=ratings.categories,
         matrix=[[int(n) for n in row] for row in matrix],
@@ -80,7 +80,7 @@ def compare(
         ),
         krippendorff_alpha=krippendorff_alpha(ratings.counts, bootstrap=bootstrap),
         baseline=baseline,
-        lift=accuracy.value - baseline.share if known else None,  # type: ignore[operator]
+        lift=None if accuracy.value is None or baseline.share is None else accuracy.value - baseline.share,
         per_label=[_per_label(ratings.categories[n], matrix, n) for n in range(len(matrix))],
     )
 

@@ -106,6 +106,9 @@ def _points(verdict: PairVerdict, model: str) -> float:
 
 
 def _agreement(verdicts: Sequence[PairVerdict], bootstrap: Bootstrap | None) -> AgreementReport:
-    """Items are comparisons, raters are judges; an inconsistent verdict or an error is a gap."""
+    """Items are comparisons, raters are judges; an inconsistent verdict or an error is a gap.
+
+    Intervals draw comparisons, not questions, and are a little narrow where models meet on every question.
+    """
     rows = [(v.item, v.judge, v.winner if v.winner in ("a", "b", "tie") else None) for v in verdicts]
     return summarise(Ratings.from_rows(rows), Level.NOMINAL, bootstrap)

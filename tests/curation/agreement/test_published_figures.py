@@ -93,7 +93,7 @@ def test_gaps_are_handled_as_gwet_does() -> None:
     [("none", 0.5597484276729561), ("linear", 0.7315436241610738), ("quadratic", 0.8565279770444764)],
 )
 def test_cohens_kappa(weights: str, value: float) -> None:
-    """Values of scikit-learn 1.7 and statsmodels 0.15, which agree."""
+    """Values of scikit-learn 1.9 and statsmodels 0.15, which agree."""
     found = cohen_kappa(np.array(A) - 1, np.array(B) - 1, positions=np.arange(5.0), weights=Weights(weights))
     assert found.value == pytest.approx(value)
 

@@ -121,4 +121,6 @@ def test_a_comparison_with_a_reference() -> None:
     assert found.cohen_kappa.low is not None
     with pytest.raises(ValueError, match="10 reference labels, but 9"):
         compare(reference, given[1:])
+    with pytest.raises(ValueError, match="missing"):
+        compare(reference, [None, *given[1:]])  # type: ignore[list-item]
     assert compare([], []).accuracy.value is None
