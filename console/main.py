@@ -8,12 +8,14 @@ import sys
 import typer
 
 from console.commands import (
+    agreement,
     broker,
     dead_letters,
     demo,
     drops,
     evals,
     events,
+    judge,
     lake,
     quarantine,
     settings,
@@ -47,6 +49,8 @@ app.add_typer(quarantine.app, name="quarantine")
 app.command("status")(lake.status)
 app.command("report")(lake.report)
 app.add_typer(lake.app, name="lake")
+app.command("agreement")(agreement.agreement)
+app.add_typer(judge.app, name="judge")
 app.add_typer(dead_letters.app, name="dead-letters")
 app.command("settings")(settings.settings)
 app.command("broker")(broker.broker)

@@ -58,6 +58,10 @@ class DropInvalid(TerminalError):
     """A drop on disk or about to be published is not what its manifest says."""
 
 
+class LabelsInvalid(TerminalError):
+    """A file of labels, verdicts or scores is not what its statistics need."""
+
+
 class JudgeUnavailable(TransientError):
     """The judge's endpoint did not answer, or asked us to slow down."""
 
