@@ -225,6 +225,8 @@ def nothing_leaks(lake: Lake, traffic: Disturbed) -> None:
                 assert all(min(times[kind][i]) <= seconds for i in ids)
 
 
+# Seconds when it passes. When it fails, hypothesis takes up to five minutes to make the example small.
+@pytest.mark.timeout(900)
 @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck))
 @given(disturbed(), courses, owners)
 def test_the_lake_ends_as_a_plain_join(
