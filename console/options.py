@@ -44,9 +44,14 @@ def settings_for(home: Path | None = None, bootstrap: str | None = None, **secti
     return settings.model_copy(update=changed)
 
 
+def lake_at(settings: Settings) -> Lake:
+    """The lake of the settings, whether it exists or not."""
+    return Lake(settings.lake_root, storage_options=settings.lake.storage_options)
+
+
 def open_lake(settings: Settings, *, create: bool = False) -> Lake:
     """The lake of the settings. Raises `TerminalError` when it does not exist and is not to be made."""
-    lake = Lake(settings.lake_root, storage_options=settings.lake.storage_options)
+    lake = lake_at(settings)
     if create:
         lake.create(settings.lake)
         return lake

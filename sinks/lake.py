@@ -222,12 +222,14 @@ class Lake:
         returned.
         """
         rows = self.scan("interactions", version=version)
+        if as_of is not None or revisions:
+            # A request repeated at another time after its window was forgotten has a first revision twice:
+            # the one consumed first counts, as it does for the request itself.
+            rows = rows.sort("partition", "offset").unique(["request_id", "revision"], keep="first")
         if as_of is not None:
             rows = rows.filter(pl.col("evidence_until") <= as_of)
         if revisions:
             return rows
-        # A request repeated after its window was forgotten may have a first revision twice: the one
-        # consumed first counts, as it does for the request itself.
         newest = rows.sort(
             "request_id", "revision", "partition", "offset", descending=[False, True, False, False]
         )

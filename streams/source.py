@@ -33,6 +33,11 @@ _METADATA_TIMEOUT_S: Final = 10.0
 _PREFETCH_KBYTES: Final = 65_536
 
 
+def join_group(kafka: KafkaSettings) -> str:
+    """The consumer group of the join."""
+    return f"{kafka.group_id}-join"
+
+
 class KafkaSource:
     """Consumes the input topics as one member of the join's consumer group.
 
@@ -61,7 +66,7 @@ class KafkaSource:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": kafka.bootstrap_servers,
-                "group.id": f"{kafka.group_id}-join",
+                "group.id": join_group(kafka),
                 "client.id": "tailrace-join",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -174,7 +179,7 @@ class KafkaSource:
 
     def _assigned(self, consumer: Any, places: list[TopicPartition]) -> None:
         restart = {}
-        committed, bounds = self._patiently(lambda: _where_to_start(consumer, places))
+        committed, bounds = self._patiently(lambda: where_to_start(consumer, places))
         for place, (low, high) in zip(committed, bounds, strict=True):
             key = (place.topic, place.partition)
             restart[key] = place.offset if place.offset > OFFSET_INVALID and place.offset >= 0 else low
@@ -241,7 +246,7 @@ class KafkaSource:
             self._ends.pop(place, None)
 
 
-def _where_to_start(
+def where_to_start(
     consumer: Any, places: list[TopicPartition]
 ) -> tuple[list[TopicPartition], list[tuple[int, int]]]:
     """Committed offsets, and the lowest and the end offset of each place."""

@@ -169,13 +169,43 @@ def test_a_request_repeated_at_another_time_stays_one_row(lake: Lake) -> None:
     again = [("request", request_event("r1", seconds=2 * DAY, session_id="s"))]
     copied = [("signal", signal_event("g", seconds=2 * DAY + 5, session_id="s"))]
     ingest(lake, again + copied, first_offset=10)
-    assert lake.interactions(revisions=True).collect().height == 2
-    for revision in (2, 2):
-        fold_in(lake)
+    for revision in (1, 2, 2):
         (found,) = lake.interactions().collect().to_dicts()
-        assert (found["revision"], found["offset"], found["signal_ids"]) == (revision, 0, ["g"])
+        held = [] if revision == 1 else ["g"]
+        assert (found["revision"], found["offset"], found["signal_ids"]) == (revision, 0, held)
         assert found["occurred_at"] == START
-    assert lake.interactions(revisions=True).collect().height == 3
+        assert lake.interactions(revisions=True).collect().height == revision
+        fold_in(lake)
+
+
+def test_a_repeat_that_claims_to_be_older_is_in_no_view(lake: Lake) -> None:
+    ingest(lake, [("request", request_event("r1", seconds=2 * DAY, session_id="s"))])
+    ingest(lake, [("request", request_event("r1", seconds=0, session_id="s"))], first_offset=10)
+    assert lake.interactions(as_of=at(DAY)).collect().is_empty()
+    assert row(lake, "r1", as_of=at(2 * DAY))["offset"] == 0
+
+
+def test_a_request_of_a_later_day_is_in_no_view_of_an_earlier_one(lake: Lake) -> None:
+    prompt = {"session_id": "s", "prompt": "How do I export my data?"}
+    copied = [("signal", signal_event("copied", seconds=500, session_id="s"))]
+    ingest(lake, asked("a", **prompt) + copied)
+    # Comes after its neighbour settled, and takes over the signal.
+    ingest(lake, asked("b", seconds=300, **prompt), first_offset=10)
+    ingest(lake, asked("c", seconds=9 * DAY, **prompt), first_offset=20)
+    fold_in(lake)
+    assert row(lake, "request-a")["next_request_id"] == "request-b"
+
+    def view(seconds: float) -> dict[str, tuple[list[str], bool]]:
+        rows = lake.interactions(as_of=at(seconds)).collect()
+        return {
+            name: (ids, retry)
+            for name, ids, retry in rows.select("request_id", "signal_ids", "has_retry").iter_rows()
+        }
+
+    assert view(100) == {}
+    assert view(400) == {"request-a": ([], True), "request-b": ([], False)}
+    assert view(DAY) == {"request-a": ([], True), "request-b": (["copied"], False)}
+    assert set(view(9 * DAY)) == {"request-a", "request-b", "request-c"}
 
 
 def test_what_waits_in_a_window_is_left_to_the_stream(lake: Lake) -> None:

@@ -81,3 +81,16 @@ def test_a_repeat_that_was_marked_and_yet_joined_after_a_restart(lake: Lake) -> 
     assert ends(lake, "r") == late
     assert fold_in(lake).revised == 1
     assert ends(lake, "r") == late - 1
+
+
+def test_a_copy_of_the_next_one_at_another_time(lake: Lake) -> None:
+    # "n" is settled and forgotten when "r" comes, days late, with a copy of it.
+    late = [asked("r", 0, arrives=DAY + 30), asked("n", 4, arrives=DAY + 30)]
+    worker = Worker(lake, traffic([asked("n", 9), *late]), [0], {})
+    for now in (0, 10, 20):
+        worker.turn(LATER + now, 10)
+    worker.turn(LATER + 40, 10, close=True)
+    assert ends(lake, "r") == 4
+    fold_in(lake)
+    assert (ends(lake, "r"), ends(lake, "n")) == (9, 9)
+    assert fold_in(lake).revised == 0
