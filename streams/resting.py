@@ -6,7 +6,7 @@ different values become categories. Only the texts that a feature will compare a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import polars as pl
@@ -97,9 +97,11 @@ class Resting:
             .select(REQUEST_COLUMNS)
         )
 
-    def forget(self, frames: Mapping[str, pl.DataFrame]) -> None:
+    def forget(self, held: Mapping[str, Iterable[pl.DataFrame]]) -> None:
         """Let go of texts older than every row held."""
-        oldest = [frame[name].min() for kind, frame in frames.items() for name in _REFERENCES[kind]]
+        oldest = [
+            frame[name].min() for kind, names in _REFERENCES.items() for name in names for frame in held[kind]
+        ]
         known = [number for number in oldest if isinstance(number, int)]
         self._store.keep_from(min(known, default=None))
 
