@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -58,13 +58,16 @@ def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) ->
     )
 
 
-def load_edits(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
-    """Edit signals with text as of a time: event_id, occurred_at, text."""
+def load_edits(
+    lake: Lake, versions: Mapping[str, int], as_of: datetime, actors: Sequence[str] = ("user",)
+) -> pl.DataFrame:
+    """Edit signals with text as of a time, by actors who may be learned from: event_id, occurred_at, text."""
     return (
         lake.signals(version=versions["signals"])
         .filter(
             pl.col("kind") == "edit",
             pl.col("text").is_not_null(),
+            pl.col("actor").is_in(list(actors)),
             pl.col("occurred_at") <= as_of,
         )
         .select("event_id", "occurred_at", "text")

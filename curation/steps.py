@@ -25,16 +25,12 @@ REFUSAL_SCHEMA: Final = pl.Schema(
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """Outcome of one step: rows that go on, rows refused (`REFUSAL_SCHEMA`), and its statistics.
-
-    `figures`: what else the funnel says of the step, e.g. how much was redacted.
-    """
+    """Outcome of one step: rows that go on, rows refused (`REFUSAL_SCHEMA`), and its statistics."""
 
     name: str
     kept: pl.DataFrame
     refused: pl.DataFrame
     rows_in: int
-    figures: Mapping[str, Any] = field(default_factory=dict)
 
     def stats(self) -> dict[str, Any]:
         """One row of the funnel: step, rows in and out, refusals by reason."""
@@ -44,7 +40,6 @@ class StepResult:
             "in": self.rows_in,
             "out": self.kept.height,
             "refused": dict(counts.iter_rows()),
-            **self.figures,
         }
 
 

@@ -33,7 +33,7 @@ DETECTORS: Final = (
     Detector("secret", secrets.issued, secrets.ISSUED_SIEVE),
     Detector("secret", secrets.private_keys, secrets.PEM_SIEVE),
     Detector("secret", secrets.called_secret, secrets.CALLED_SIEVE),
-    Detector("secret", secrets.passwords, secrets.PASSPHRASE_SIEVE),
+    Detector("secret", secrets.passwords, secrets.DISCLOSURE_SIEVE),
     Detector("credentials", contact.url_credentials, contact.URL_SIEVE),
     Detector("email", contact.emails, contact.EMAIL_SIEVE),
     Detector("iban", payment.ibans, payment.IBAN_SIEVE),

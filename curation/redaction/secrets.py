@@ -117,7 +117,7 @@ CALLED_SIEVE: Final = (
     r"(?i:key|secret|token|credential|sig|signature|authorization|bearer)[sS]?(?:[_-][A-Za-z]{3,10})?"
     r"[\\\"'`\])}]{0,4}(?:[ \t\n\r]|\\[nrt]){0,4}(?:=|:|(?i:is|to)[^A-Za-z])|(?i:bearer|basic)[ \t\n\r\\]"
 )
-PASSPHRASE_SIEVE: Final = (
+DISCLOSURE_SIEVE: Final = (
     r"(?i:pass ?word|pass ?code|pass ?phrase|passwd|pwd|pw[ :=]|passwort|kennwort|mot de passe|"
     r"contraseña|senha|"
     r"wachtwoord|hasło|lösenord|parola|пароль|密码|密碼|パスワード|비밀번호)"
