@@ -47,7 +47,7 @@ def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) ->
             "partition",
             "offset",
             *REQUEST_TERMS,
-            has_text=pl.col("input_messages").is_not_null() & pl.col("output_messages").is_not_null(),
+            has_text=has_text(),
         )
         .collect(engine="streaming")
     )
@@ -56,6 +56,11 @@ def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) ->
         .join(first_arrivals(copies, "request_id"), on="request_id", how="inner")
         .sort("request_id")
     )
+
+
+def has_text() -> pl.Expr:
+    """Whether a request came with what was asked and what was answered; else it is metadata only."""
+    return pl.col("input_messages").is_not_null() & pl.col("output_messages").is_not_null()
 
 
 def load_edits(
