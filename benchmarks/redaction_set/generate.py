@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple
 
-from benchmarks.redaction_set.templates import CARRIERS, NOTHING, SENTENCES
+from benchmarks.redaction_set import fresh, templates
 from benchmarks.redaction_set.values import Values
 
 _SLOT: Final = re.compile(r"\{([a-z_]+(?::[0-9]+)?)\}")
@@ -34,11 +34,10 @@ class Example:
 
 def examples(part: Part, *, repeats: int, seed: int) -> Iterator[Example]:
     """Each template of a part `repeats` times, each time with other values and another text around it."""
-    first = 0 if part == "tuning" else 1
+    source = templates if part == "tuning" else fresh
     values = Values(seed)
-    for template in [t for sentences in SENTENCES.values() for t in sentences[first::2]] + list(
-        NOTHING[first::2]
-    ):
+    sentences = [sentence for kind in source.SENTENCES.values() for sentence in kind]
+    for template in (*sentences, *source.NOTHING):
         for _ in range(repeats):
             yield _filled(template, values)
 
@@ -59,7 +58,7 @@ def _filled(template: str, values: Values) -> Example:
         text += value
     text += template[done:]
     # A signature ends with its line.
-    carriers = [c for c in CARRIERS if "\n" not in template or "{}\n" in c or c.endswith("{}")]
+    carriers = [c for c in templates.CARRIERS if "\n" not in template or "{}\n" in c or c.endswith("{}")]
     before, _, after = values.random.choice(carriers).partition("{}")
     moved = tuple(Label(s + len(before), e + len(before), kind) for s, e, kind in labels)
     return Example(before + text + after, moved, template)

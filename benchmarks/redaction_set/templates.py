@@ -1,7 +1,6 @@
 """Sentences with slots, by kind, and texts without personal data that look as if they had some.
 
-`{x}` is replaced by a value of the kind `x`. Those at even places tune the rules, those at odd places
-are only reported on.
+`{x}` is replaced by a value of the kind `x`. The rules were tuned on these; `fresh` is what is reported on.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ _LINK: Final = (
     r"ist|lautet|est|es|è|é|e|são|to|er|är|jest|to jest|на|это|for|of|at|on|me|him|her|us|them|back|"
     r"please|do|mnie|mi|moi|mir|mich|mij|mig|en|le|la|el|il|op|au|al|unter|sous|под|here|as|follows|und|"
     r"and|new|"
-    r"是|は|です|为|為|号码|號碼|番号|번호|는|은)"
+    r"是|は|です|为|為|号码|号|號碼|番号|번호|는|은)"
 )
 # A number that is called something else is not what it looks like.
 OTHER_NUMBER: Final = re.compile(
@@ -47,8 +47,8 @@ def label(alternatives: str) -> re.Pattern[str]:
 def label_after(alternatives: str) -> re.Pattern[str]:
     """A pattern that finds one of the words at the start of what follows: `…, that is my passport number`."""
     return re.compile(
-        r"[^\w\n]{0,3}(?:(?:that|this|which|it|that's|it's|is|was|as|are|my|the|his|her|our|your|ist|"
-        r"meine?|est|mon|"
+        r"[^\w\n]{0,3}(?:(?:that|this|which|it|that's|it's|is|was|as|are|my|the|his|her|our|your|ist|a|an|valid|real|"
+        r"meine?|est|mon|a|an|valid|real|correct|"
         rf"ma|es|mi)\b[^\w\n]{{1,2}}){{1,5}}(?:{alternatives})",
         re.IGNORECASE,
     )

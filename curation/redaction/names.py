@@ -96,7 +96,9 @@ _ACT: Final = (
     r"ask for|asked for|e?-?mail from|message from|letter from|reply to|hear from|c/o|on behalf of|"
     r"(?:signed|written|sent|prepared) by|attn|attention|emailed|phoned|interview(?:ed)? with|"
     r"appointment with|"
-    r"invoice for|account of|belongs to|patient|client|customer|tenant|employee|passenger|remind|introduce|"
+    r"invoice for|account of|belongs to|signed|transfer(?:red)? (?:me )?to|connect (?:me )?(?:to|with)|"
+    r"put (?:me )?through to|"
+    r"patient|client|customer|tenant|employee|passenger|remind|introduce|"
     r"recommend) "
 )
 _TWO: Final = (

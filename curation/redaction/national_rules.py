@@ -252,7 +252,7 @@ RULES: Final = (
         r"[0-9]{2}[. ]?[0-9]{2}[. ]?[0-9]{2}[ -]?[0-9]{3}[. ]?[0-9]{2}",
         r"rijksregister\w*|registre national|national register|insz|niss\b|num[ée]ro national",
         "be.nn",
-        r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}|[0-9]{11}",
+        r"[0-9]{2}\.[0-9]{2}\.[0-9]{2}-[0-9]{3}\.[0-9]{2}",
     ),
     Rule("pl.pesel", r"[0-9]{11}", r"pesel", "pl.pesel"),
     Rule("pl.nip", r"[0-9]{3}-?[0-9]{3}-?[0-9]{2}-?[0-9]{2}", r"\bnip\b", "pl.nip"),

@@ -13,7 +13,7 @@ from curation.redaction.context import after, before, is_other_number, label, wo
 from curation.redaction.findings import Finding
 
 _CANDIDATE: Final = re.compile(
-    r"(?<![A-Za-z0-9_+=/#&@])(?<![0-9][.,:-])(?<![A-Za-z0-9_]\()"
+    r"(?<![A-Za-z0-9_+/#@])(?<![0-9][.,:-])(?<![A-Za-z0-9_]\()"
     r"(?:\(?\+ ?|\()?[0-9](?:[ ()./-]{0,3}[0-9]){5,24}"
     r"(?: ?(?:ext\.?|extension|x) ?[0-9]{1,5})?(?![A-Za-z0-9_]|[,:/.-][0-9])"
 )
@@ -30,7 +30,7 @@ _CUE: Final = (
     r"bellen|gsm|zadzwo\w*|"
     r"komórk\w*|ring (?:mig|meg)|puh\w*|puhelin\w*|(?<![A-Za-z])ruf(?:e|en|"
     r"t)?\b(?: sie)?(?: mich)?|anruf\w*|erreichbar|erreiche\w*|"
-    r"電話|电话|手机|手機|携帯|联系|전화|휴대폰|연락|телефон\w*|звон\w*|тел\b|номер|هاتف\w*|جوال\w*|اتصل|رقم|טלפון|נייד|"
+    r"電話|电话|手机号?|手機|携帯|联系|전화|휴대폰|연락|телефон\w*|звон\w*|тел\b|номер|هاتف\w*|جوال\w*|اتصل|رقم|טלפון|נייד|"
     r"फ़ोन|फोन|मोबाइल|โทร|"
     r"điện thoại|τηλ\w*|(?:home|work|office|mobile|daytime|evening|main)(?= ?:)|my number|his number|"
     r"her number|our number|their number|(?:contact|home|work|office|emergency) number"
@@ -41,6 +41,7 @@ _DATE: Final = re.compile(
     r"(?:19|20)[0-9]{2}[-./ ](?:0?[1-9]|1[0-2])[-./ ](?:0?[1-9]|[12][0-9]|3[01])(?![0-9])|"
     r"(?:0?[1-9]|[12][0-9]|3[01])[-./](?:0?[1-9]|[12][0-9]|3[01])[-./](?:19|20)[0-9]{2}(?![0-9])"
 )
+_MOST_DIGITS: Final = 13
 _CLOSE: Final = 24
 """How near a word has to be to a number without any form, characters."""
 _ARGUMENTS: Final = re.compile(r"[A-Za-z0-9_]\([^()\n]*\Z")
@@ -118,15 +119,29 @@ def _number_among(text: str, groups: list[tuple[int, int]]) -> Finding | None:
     ends = [end for _, end in groups[:12]]
     for end in reversed(ends):
         if _is_number(text, start, _trimmed(text, start, end)):
-            end = _trimmed(text, start, end)
-            return Finding(start, end, "phone", _key(text[start:end]))
+            whole = text[start : ends[-1]]
+            # Half a number must not stay behind because some region has a shorter one.
+            if (
+                end < ends[-1]
+                and sum(c.isdigit() for c in whole) <= _MOST_DIGITS
+                and _has_cue(text, start, ends[-1])
+            ):
+                end = ends[-1]
+            return _found(text, start, end, sure=True)
     # A list of numbers, or a number that follows another one.
     for place in range(1, min(len(groups), 12)):
         head = groups[place][0]
         if text[head] in "+(" or text[max(0, head - 2) : head] in {", ", "; ", "/ "}:
             return _number_among(text, groups[place:])
-    end = _trimmed(text, start, ends[-1])
-    return Finding(start, end, "phone", _key(text[start:end]), sure=False)
+    return _found(text, start, ends[-1], sure=False)
+
+
+def _found(text: str, start: int, end: int, *, sure: bool) -> Finding:
+    end = _trimmed(text, start, end)
+    number = text[start:end]
+    if number.startswith("(") and ")" not in number:
+        start += 1
+    return Finding(start, end, "phone", _key(text[start:end]), sure)
 
 
 def _trimmed(text: str, start: int, end: int) -> int:
@@ -157,13 +172,17 @@ def _is_number(text: str, start: int, end: int) -> bool:
         return _valid(number, "US")
     if _ARGUMENTS.search(before(text, start)):
         return False
-    near = called or _WORDS.search(before(text, start)) or _WORDS.search(after(text, end))
-    if near:
+    if called or _has_cue(text, start, end):
         close = called or (not number.endswith("000") and _WORDS.search(before(text, start, _CLOSE)))
         if number.isdigit() and not close and (len(number) < 9 or number.endswith("000")):
             return False
         return any(_valid(number, region) for region in REGIONS)
     return bool(_TRUNK.fullmatch(number)) and any(_valid(number, region) for region in _TRUNK_REGIONS)
+
+
+def _has_cue(text: str, start: int, end: int) -> bool:
+    """Whether the words around speak of phones."""
+    return bool(_WORDS.search(before(text, start)) or _WORDS.search(after(text, end)))
 
 
 def _is_called(text: str, start: int) -> bool:

@@ -72,11 +72,10 @@ _ISSUED: Final = {
     "cloudflare": r"v1\.0-[0-9a-f]{24}-[0-9a-f]{146}",
 }
 _STARTS: Final = re.compile(rf"(?<![A-Za-z0-9_])(?:{'|'.join(_ISSUED.values())})(?![A-Za-z0-9])")
-_PEM: Final = re.compile(
-    r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----.{0,8192}?"
-    r"(?:-----END (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----|\Z)",
-    re.DOTALL,
-)
+_PEM: Final = re.compile(r"-----BEGIN (?:[A-Z0-9]{1,12} ){0,3}PRIVATE KEY(?: BLOCK)?-----")
+_PEM_END: Final = re.compile(r"-----END [A-Z0-9 ]{1,60}-----")
+_PEM_BODY: Final = re.compile(r"(?:[A-Za-z0-9+/=\s]|\\[nr]){0,8192}+")
+_PEM_CHARS: Final = 8192
 
 _CALLED: Final = re.compile(
     r"(?:api[ _-]?keys?|secret[ _-]?(?:access[ _-]?)?keys?|access[ _-]?keys?|private[ _-]?keys?|"
@@ -91,15 +90,22 @@ _CALLED: Final = re.compile(
     r"([A-Za-z0-9+/=_.~:%!@#$^&*-]{8,512})",
     re.IGNORECASE,
 )
-_PASSWORD: Final = re.compile(
+_DISCLOSES: Final = (
     r"(?:pass ?(?:word|code|phrase)|passwd|(?<![A-Za-z])pwd|(?<![A-Za-z])pw(?=[ :=])|passwort|kennwort|"
-    r"mot de passe|contraseña|senha|wachtwoord|"
-    r"hasło|lösenord|parola|пароль|密码|密碼|パスワード|비밀번호)(?:[_-](?:prod|dev|test|confirmation))?(?![A-Za-z])"
-    r"(?: (?:for|of|on|für|de|para) [\w ./@-]{1,40}?)?"
-    r"[\"'`\])}]{0,2}(?:\s{0,4}(?:=>|:=|==?|:|\bis(?: now| still| set to)?\b|\bto\b|\bist\b|\blautet\b|"
-    r"\best\b|\bes\b|(?<= )é\b|(?<= )è\b|"
-    r"是|は|為|为)\s{0,4}|\s)[\"'`“]{0,3}"
-    r"([^\s\"'`“”<>{}()\[\],;]{5,128})",
+    r"mot de passe|contraseña|senha|wachtwoord|hasło|lösenord|parola|пароль|密码|密碼|パスワード|비밀번호)"
+)
+_VALUE: Final = r"([^\s\"'`“”<>{}()\[\],;]{5,128})"
+_PASSWORD: Final = re.compile(
+    rf"{_DISCLOSES}(?:[_-](?:prod|dev|test|confirmation))?(?![A-Za-z])[\"'`\])}}]{{0,2}}"
+    r"(?:(?: (?:for|of|on|für|de|para) [\w ./@-]{1,40}?)?\s{0,4}"
+    r"(?:=>|:=|==?|:|\bis(?: now| still| set to)?\b|\bwas\b|\bto\b|\bist\b|\bwar\b|\blautet\b|\best\b|\bes\b|"
+    r"(?<= )é\b|(?<= )è\b|是|は|為|为)\s{0,4}|\s)"
+    rf"[\"'`“]{{0,3}}{_VALUE}",
+    re.IGNORECASE,
+)
+_AS_PASSWORD: Final = re.compile(
+    rf"(?<!\S)[\"'`“]?{_VALUE}[\"'`”]? (?:as|als|comme|como|come) "
+    rf"(?:\w{{1,8}} ){{0,2}}{_DISCLOSES}",
     re.IGNORECASE,
 )
 _STAND_IN: Final = re.compile(
@@ -111,7 +117,8 @@ _STAND_IN: Final = re.compile(
 )
 
 
-ISSUED_SIEVE: Final = "|".join(_ISSUED.values())
+# Rust's engine counts repetitions in states: a long upper bound makes it slow, and a sieve needs none.
+ISSUED_SIEVE: Final = re.sub(r"\{([0-9]+),[0-9]+\}", r"{\1,}", "|".join(_ISSUED.values()))
 PEM_SIEVE: Final = "-----BEGIN "
 CALLED_SIEVE: Final = (
     r"(?i:key|secret|token|credential|sig|signature|authorization|bearer)[sS]?(?:[_-][A-Za-z]{3,10})?"
@@ -132,8 +139,12 @@ def issued(text: str) -> Iterator[Finding]:
 
 def private_keys(text: str) -> Iterator[Finding]:
     """Private keys in PEM."""
-    for match in _PEM.finditer(text):
-        yield Finding(match.start(), match.end(), "secret", match[0])
+    done = 0
+    while (begin := _PEM.search(text, done)) is not None:
+        end_at = text.find("-----END", begin.end(), begin.end() + _PEM_CHARS)
+        end = _PEM_END.match(text, end_at) if end_at >= 0 else _PEM_BODY.match(text, begin.end())
+        done = end.end() if end is not None else begin.end()
+        yield Finding(begin.start(), done, "secret", text[begin.start() : done])
 
 
 def called_secret(text: str) -> Iterator[Finding]:
@@ -143,7 +154,8 @@ def called_secret(text: str) -> Iterator[Finding]:
 
 def passwords(text: str) -> Iterator[Finding]:
     """Values that are called a password."""
-    return _values(_PASSWORD, text, _is_password)
+    yield from _values(_PASSWORD, text, _is_password)
+    yield from _values(_AS_PASSWORD, text, _is_password)
 
 
 def _values(pattern: re.Pattern[str], text: str, is_secret: Callable[[str], bool]) -> Iterator[Finding]:
