@@ -2,10 +2,10 @@
 
     python -m benchmarks.redaction [--json] [--no-peers]
 
-The texts are made from templates (`redaction_set`); the labels are where the values were put. A value is found
-when one span of its kind covers it whole; a span of a kind that touches no value of that kind is wrong. Speed:
-the labelled texts one after the other for all three, and rows of 1.5 KB as the nightly build redacts them,
-one in ten of them with personal data. CPU time throughout.
+The texts are made from templates (`redaction_set`); the labels are where the values were put. A value is
+found when one span of its kind covers it whole; a span of a kind that touches no value of that kind is wrong.
+Speed: the labelled texts for all three, and rows of 1.5 KB as the nightly build redacts them, one in ten of
+them with personal data. CPU time throughout.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from typing import Final
 
@@ -25,6 +26,7 @@ def _table() -> dict[int, str]:
 
 
 _TABLE: Final = _table()
+_ODD: Final = re.compile(f"[{re.escape(''.join(map(chr, _TABLE)))}]")
 
 
 def plain(text: str) -> str:
@@ -32,4 +34,7 @@ def plain(text: str) -> str:
 
     Every character stays one character, so that spans found here are spans of the text itself.
     """
-    return text if text.isascii() else text.translate(_TABLE)
+    if text.isascii():
+        return text
+    # `str.translate` looks every character up; these are few.
+    return _ODD.sub(lambda match: _TABLE[ord(match[0])], text)
