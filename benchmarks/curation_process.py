@@ -51,9 +51,10 @@ def gate(home: Path, task: dict[str, Any]) -> dict[str, Any]:
     settings = Settings(home=home)
     # Every interaction goes through every step: the most work a build of this lake can be.
     curation = settings.curation.model_copy(update={"failure_threshold": 0.0})
+    settings = settings.model_copy(update={"curation": curation})
     engine = make_engine(NightlySettings(engine=task["engine"]))
     place = Workplace(scratch, engine, time.perf_counter)
-    gated = gate_candidates(sources, curation, place)
+    gated = gate_candidates(sources, settings, place)
     seconds = time.perf_counter() - started
     size = lake.scan("requests").select(pl.col(_TEXTS).str.len_bytes().sum()).collect(engine="streaming")
     return {

@@ -23,6 +23,7 @@ from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from contracts import topics
 from contracts.errors import SettingsError
+from contracts.events import Actor
 
 ENV_PREFIX = "TAILRACE_"
 TOML_FILE = "tailrace.toml"
@@ -122,8 +123,14 @@ class LakeSettings(_Section):
         return round(self.compact_after_hours * 3_600_000_000)
 
 
+RedactionKind = Literal[
+    "secret", "credentials", "email", "iban", "card", "national_id", "phone", "ip", "name"
+]
+"""What is redacted: `credentials` are the user part of URLs, `secret` keys, tokens and passwords."""
+
+
 class PrivacySettings(_Section):
-    """Pseudonyms and the split."""
+    """Pseudonyms, the split, and redaction."""
 
     pseudonym_key: SecretStr | None = Field(
         None, description="key of the user-id hash; without it one is made and kept in the home directory"
@@ -131,19 +138,38 @@ class PrivacySettings(_Section):
     held_out_share: float = Field(
         0.05, ge=0, lt=1, description="share of users whose data is never trained on"
     )
+    redact_at: Literal["curation", "ingress", "off"] = Field(
+        "curation",
+        description="where personal data leaves the texts: in drops, or before anything is stored at all",
+    )
+    redact: list[RedactionKind] | None = Field(
+        None, description="kinds to redact, e.g. email, phone, secret; none given: all"
+    )
 
 
 class CurationSettings(_Section):
     """What may enter a drop."""
 
     purpose: str = Field("training", description="consent scope a row needs")
+    actors: list[Actor] = Field(
+        ["user"], min_length=1, description="who may be learned from: user, internal, synthetic"
+    )
     unknown_consent: Literal["refuse", "allow"] = Field(
         "refuse", description="what to do with rows whose consent was never recorded"
     )
     licenses: list[str] | None = Field(
-        None, description="allowed licences; rows naming another are refused (none named: allowed)"
+        None, description="allowed licences; rows naming another are refused; none given: all"
     )
-    regions: list[str] | None = Field(None, description="allowed deployment regions, as above")
+    unknown_license: Literal["refuse", "allow"] = Field(
+        "refuse", description="what to do with rows that name no licence, when only some are allowed"
+    )
+    regions: list[str] | None = Field(
+        None,
+        description="allowed deployment regions (residency); rows of another are refused; none given: all",
+    )
+    unknown_region: Literal["refuse", "allow"] = Field(
+        "refuse", description="what to do with rows that name no region, when only some are allowed"
+    )
     failure_threshold: float = Field(0.5, ge=0, le=1, description="score from which a request is a failure")
     control_share: float = Field(
         0.02, ge=0, le=1, description="random share of the other requests, kept as control slice"

@@ -21,7 +21,7 @@ from typing import Final, Protocol
 import polars as pl
 
 from contracts.errors import TerminalError
-from contracts.settings import CurationSettings
+from contracts.settings import CurationSettings, Settings
 from curation import candidates, gates, pairs
 from curation.buckets import Buckets, bucket_count, fill, with_bucket
 from curation.confirm import confirm, judge_all, judge_items, verdict_cost
@@ -36,6 +36,8 @@ from curation.example_sketches import sketch_rows
 from curation.judge.base import Judge
 from curation.judge.verdicts import Judgment, Spend, total_spent
 from curation.novelty import Whole, reference
+from curation.redaction import Redactor
+from curation.redaction.step import make_redactor
 from curation.safety import safety_flow
 from curation.selection import select, with_slices
 from curation.selection_manifest import selection_manifest
@@ -110,6 +112,7 @@ class Gated:
 
     rows: without texts, with `bucket`. accepted: eligible rows whose answer users took, in the same form.
     index: the eval sets in force. eligible: request ids that passed the first gate, and their `safety`.
+    redaction: what was redacted, for the manifest.
     """
 
     rows: pl.DataFrame
@@ -117,6 +120,7 @@ class Gated:
     accepted: pl.DataFrame
     texts: Buckets
     index: ContaminationIndex
+    redaction: dict[str, object]
     funnel: Funnel
 
     def with_texts(self, rows: pl.DataFrame) -> Iterator[pl.DataFrame]:
@@ -144,8 +148,9 @@ class Build:
     blocks: dict[str, object] = field(default_factory=dict)
 
 
-def gate_candidates(sources: Sources, settings: CurationSettings, place: Workplace) -> Gated:
+def gate_candidates(sources: Sources, everything: Settings, place: Workplace) -> Gated:
     """Everything before the judge; writes texts to the workplace's scratch folder and nothing else."""
+    settings, redactor = everything.curation, make_redactor(everything.privacy)
     lake, versions, as_of = sources.lake, sources.versions, sources.as_of
     funnel = Funnel(place.clock)
     funnel.start()
@@ -157,14 +162,14 @@ def gate_candidates(sources: Sources, settings: CurationSettings, place: Workpla
     wanted = _with_text_wanted(fit)
     count = bucket_count(wanted.height)
     fit = with_bucket(fit, count)
-    edits = candidates.last_edits(wanted, candidates.load_edits(lake, versions, as_of))
+    edits = candidates.last_edits(wanted, candidates.load_edits(lake, versions, as_of, settings.actors))
     texts = fill(lake, versions["requests"], with_bucket(wanted, count), edits, place.scratch, count)
     funnel.spend("texts")
     index = load_index(lake, sources.evals, versions, as_of)
     funnel.spend("contamination")
     known = known_prompts(sources, settings)
     funnel.spend("select")
-    found = _make_ready(texts, TextWork(index, known), place)
+    found = _make_ready(texts, TextWork(index, known, redactor), place)
     funnel.start()
     funnel.add(found.seconds)
     fit = fit.join(edits.select("request_id", "edit_id"), on="request_id", how="left", maintain_order="left")
@@ -179,8 +184,21 @@ def gate_candidates(sources: Sources, settings: CurationSettings, place: Workpla
         accepted=fit.filter(pairs.accepted_answer()),
         texts=texts,
         index=index,
+        redaction=redaction(redactor, found, wanted.height),
         funnel=funnel,
     )
+
+
+def redaction(redactor: Redactor | None, found: TextResult, rows: int) -> dict[str, object]:
+    """The manifest's `redaction`: spans replaced by kind in all texts read, never what was there."""
+    if redactor is None:
+        return {"version": None}
+    return {
+        "version": redactor.transform,
+        "rows_read": rows,
+        "rows_redacted": found.redacted_rows,
+        "spans": dict(sorted(found.redactions.items())),
+    }
 
 
 def _in_earlier_drop(fit: pl.DataFrame, sources: Sources) -> pl.DataFrame:
@@ -221,21 +239,20 @@ def _make_ready(texts: Buckets, work: TextWork, place: Workplace) -> TextResult:
     for bucket, result in enumerate(place.engine.map(work, places)):
         hits.append(result.hits)
         novelty.append(result.novelty)
-        found.add_time(result)
+        found.add_counts(result)
         done += texts.counts[bucket]
         place.progress("reading texts", done, total)
     found.hits, found.novelty = pl.concat(hits), pl.concat(novelty)
     return found
 
 
-def build(
-    sources: Sources, settings: CurationSettings, judge: Judge, place: Workplace, *, now_us: int
-) -> Build:
+def build(sources: Sources, everything: Settings, judge: Judge, place: Workplace, *, now_us: int) -> Build:
     """Run every step; writes nothing to the lake but verdicts (the judge's cache).
 
     `now_us` is the clock at which verdicts are made, UTC microseconds.
     """
-    gated = gate_candidates(sources, settings, place)
+    settings = everything.curation
+    gated = gate_candidates(sources, everything, place)
     funnel = gated.funnel
     judgments = _judge(sources.lake, judge, gated, place, now_us)
     confirmed = funnel.record(confirm(gated.rows, judgments))
@@ -251,6 +268,7 @@ def build(
         blocks={
             "selection": selection_manifest(final, settings),
             "safety": safety_flow(gated.eligible, final, funnel.refused()),
+            "redaction": gated.redaction,
             "contamination": contamination(funnel.refused(), sources.evals, gated.rows.height),
         },
     )

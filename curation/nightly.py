@@ -22,10 +22,11 @@ from contracts.settings import Settings
 from contracts.tables import frame_schema
 from curation.buckets import scratch
 from curation.build import Progress, Sources, Workplace, build, silent
-from curation.drop_rows import table_rows
+from curation.drop_rows import TRANSFORMS, table_rows
 from curation.engine import Engine, LocalEngine
 from curation.judge.base import Judge
 from curation.judge.verdicts import Spend
+from curation.redaction.step import make_redactor
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from curation.settle import SettleReport, settle
 from sinks.drops.lock import exclusive
@@ -59,9 +60,11 @@ class DropResult:
 def drop_identity(settings: Settings, model: ScoreModel, judge: Judge, sources: Sources) -> dict[str, Any]:
     """Everything a drop is a function of; its hash names the drop."""
     config = settings.curation.model_dump(mode="json")
+    redactor = make_redactor(settings.privacy)
     return {
         "as_of": sources.as_of,
         "inputs": dict(sources.versions),
+        "transforms": [*TRANSFORMS, *([redactor.transform] if redactor else [])],
         "evals": identity(sources.evals),
         "releases": sorted(sources.released),
         "earlier_drops": list(sources.earlier),
@@ -102,7 +105,7 @@ def make_drop(
             return _existing(drops_root, drop_id, row, settled)
         with scratch(drops_root) as folder:
             place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
-            built = build(sources, settings.curation, judge, place, now_us=now_us)
+            built = build(sources, settings, judge, place, now_us=now_us)
         counts = built.rows.group_by("kind").len()
         per_kind = dict(counts.iter_rows())
         tables = table_rows(built.rows, built.funnel.refused(), drop_id, about, sources.as_of)

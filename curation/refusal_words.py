@@ -7,13 +7,15 @@ from typing import Final
 
 WORDS: Final[Mapping[str, str]] = {
     # eligible
-    "actor": "it was not made by a user",
-    "held_out": "its user is in the held-out split, which is never trained on",
+    "actor": "it was not made by an actor who may be learned from",
+    "held_out": "its user or session is in the held-out split, which is never trained on",
     "consent_denied": "its user had not consented when it was made",
     "consent_revoked": "its user has since revoked consent",
     "consent_unknown": "it is not known whether its user consented",
     "license": "its licence is not on the allow-list",
+    "license_unknown": "it names no licence",
     "region": "its region is not on the allow-list",
+    "region_unknown": "it names no region",
     "metadata_only": "it came without text",
     # select
     "below_threshold": "its failure score is below the threshold, and the random slices did not draw it",

@@ -7,6 +7,7 @@ texts, so the result does not depend on the bucket, the engine or the machine.
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +21,8 @@ from curation.contamination.index import HITS, ContaminationIndex
 from curation.contamination.sides import rows_of
 from curation.novelty import Whole, embed, novelty, question
 from curation.pairs import answer_turns, with_turns
+from curation.redaction import Redactor
+from curation.redaction.step import redact
 from curation.texts.embeddings import StaticEmbeddings
 
 READY_SCHEMA: Final = pl.Schema({**TEXT_SCHEMA, "prompt_turns": pl.String(), "response_turns": pl.String()})
@@ -33,11 +36,14 @@ class TextResult:
     """What the rest of the build needs to know of a bucket's texts.
 
     novelty: request_id and novelty (0 to 1). hits: what the contamination gate found
-    (`contamination.index.HITS`), the key being the request id. seconds: time each part took.
+    (`contamination.index.HITS`), the key being the request id. redactions: spans replaced by kind;
+    redacted_rows: rows they are in. seconds: time each part took.
     """
 
     novelty: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=NOVELTY))
     hits: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=HITS))
+    redactions: Counter[str] = field(default_factory=Counter)
+    redacted_rows: int = 0
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
@@ -49,8 +55,10 @@ class TextResult:
         finally:
             self.seconds[part] = self.seconds.get(part, 0.0) + time.perf_counter() - started
 
-    def add_time(self, other: TextResult) -> None:
-        """Count the time another bucket took."""
+    def add_counts(self, other: TextResult) -> None:
+        """Count what was redacted in another bucket, and the time it took."""
+        self.redactions += other.redactions
+        self.redacted_rows += other.redacted_rows
         for part, seconds in other.seconds.items():
             self.seconds[part] = self.seconds.get(part, 0.0) + seconds
 
@@ -60,17 +68,24 @@ class TextWork:
     """The work itself; picklable, so that it can run anywhere.
 
     index: the eval sets in force. known: prompts of earlier drops, None when there are none.
+    redactor: None when nothing is redacted.
     """
 
     index: ContaminationIndex
     known: Whole | None
+    redactor: Redactor | None
 
     def __call__(self, places: tuple[Path, Path]) -> TextResult:
         """Read a bucket from the first place and leave it, as `READY_SCHEMA`, in the second."""
         source, target = places
         result = TextResult()
         with result.timed("texts"):
-            rows = with_turns(read_raw(source))
+            rows = read_raw(source)
+        if self.redactor is not None:
+            with result.timed("redact"):
+                rows, result.redactions, result.redacted_rows = redact(rows, self.redactor)
+        with result.timed("texts"):
+            rows = with_turns(rows)
         with result.timed("contamination"):
             result.hits = self.index.check(rows_of(_sides(rows), "request_id"))
         if self.known is not None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import polars as pl
@@ -25,6 +25,9 @@ from streams.columns import Refused, moment, origin_columns
 from streams.evidence_columns import ConsentChunk, OutcomeChunk, SignalChunk
 from streams.identity import Identity
 from streams.request_columns import RequestChunk, RequestRepeats
+
+if TYPE_CHECKING:
+    from streams.ingress import Ingress
 
 
 class RawMessage(NamedTuple):
@@ -56,10 +59,11 @@ KIND_SCHEMAS: Final = {
 
 @dataclass(slots=True)
 class Decoded:
-    """Frames of one micro-batch by kind, and the dead letters."""
+    """Frames of one micro-batch by kind, and the dead letters; spans redacted in them, by kind of data."""
 
     frames: dict[str, pl.DataFrame]
     dead_letters: pl.DataFrame
+    redactions: dict[str, int] = field(default_factory=dict)
 
 
 _CHUNKS: Final = {"signals": SignalChunk, "outcomes": OutcomeChunk, "consents": ConsentChunk}
@@ -85,8 +89,10 @@ class _Chunk:
 class Decoder:
     """Collects messages of a micro-batch; `take` turns them into frames."""
 
-    def __init__(self, kafka: KafkaSettings, identity: Identity) -> None:
+    def __init__(self, kafka: KafkaSettings, identity: Identity, ingress: Ingress | None = None) -> None:
+        """`ingress`: redacts what is decoded before anybody sees it; None: nothing is redacted here."""
         self._identity = identity
+        self._ingress = ingress
         self._max_bytes = kafka.max_value_bytes
         self._repeats = RequestRepeats()
         self._frames: dict[str, list[pl.DataFrame]] = {kind: [] for kind in KIND_SCHEMAS}
@@ -148,14 +154,16 @@ class Decoder:
         if refused:
             frame = frame.filter(pl.Series([i not in refused for i in range(len(chunk.messages))]))
             self._dead.extend(_dead_letter(chunk.messages[i], error) for i, error in refused.items())
-        self._frames[chunk.kind].append(frame.select(KIND_SCHEMAS[chunk.kind].names()))
+        frame = frame.select(KIND_SCHEMAS[chunk.kind].names())
+        self._frames[chunk.kind].append(self._ingress.rows(chunk.kind, frame) if self._ingress else frame)
 
     def take(self) -> Decoded:
         """Frames of the micro-batch so far; starts a new one."""
         for topic in self._open:
             self._close(topic)
         if self._dead:
-            self._frames[_DEAD].append(_dead_letters(self._dead))
+            letters = _dead_letters(self._dead)
+            self._frames[_DEAD].append(self._ingress.letters(letters) if self._ingress else letters)
             self._dead = []
         frames = {
             kind: pl.concat(chunks, rechunk=False) if chunks else pl.DataFrame(schema=KIND_SCHEMAS[kind])
@@ -163,7 +171,8 @@ class Decoder:
         }
         self._frames = {kind: [] for kind in self._frames}
         self._height = 0
-        return Decoded(dead_letters=frames.pop(_DEAD), frames=frames)
+        redactions = self._ingress.take_counts() if self._ingress else {}
+        return Decoded(dead_letters=frames.pop(_DEAD), frames=frames, redactions=redactions)
 
 
 def _dead_letter(message: RawMessage, error: EventInvalid) -> tuple[Any, ...]:

@@ -58,6 +58,7 @@ class JoinStats:
     lag: int = 0
     partitions: int = 0
     watermarks: dict[int, int] = field(default_factory=dict)
+    redactions: dict[str, int] = field(default_factory=dict)
     problem: str = ""
 
     @classmethod
@@ -70,7 +71,9 @@ class JoinStats:
                 setattr(
                     total,
                     each.name,
-                    {**mine, **theirs}
+                    _added(mine, theirs)
+                    if each.name == "redactions"
+                    else {**mine, **theirs}
                     if isinstance(mine, dict)
                     else (mine or theirs)
                     if isinstance(mine, str)
@@ -87,6 +90,10 @@ class JoinStats:
     def watermark_us(self) -> int | None:
         """The furthest-behind watermark, UTC microseconds."""
         return min(self.watermarks.values(), default=None)
+
+
+def _added(mine: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
+    return {kind: mine.get(kind, 0) + theirs.get(kind, 0) for kind in sorted({*mine, *theirs})}
 
 
 class JoinPipeline:
@@ -155,6 +162,7 @@ class JoinPipeline:
         stats.interactions += interactions.height
         stats.failures += int((interactions["failure_score"] >= threshold).sum())
         stats.late_requests += late
+        stats.redactions = _added(stats.redactions, batch.decoded.redactions)
         stats.open_requests = len(self._window)
         stats.held_rows = self._window.held()
         stats.watermarks = watermarks

@@ -12,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 
@@ -34,6 +34,9 @@ from streams.poison import PoisonLetters
 from streams.process import tuned_for_batches
 from streams.source import KafkaSource
 
+if TYPE_CHECKING:
+    from streams.ingress import Ingress
+
 log = logging.getLogger("tailrace.join")
 Known = TypeVar("Known")
 
@@ -47,6 +50,16 @@ MAINTENANCE_END_S: Final = 5.0
 
 def _clock_us() -> int:
     return time.time_ns() // 1_000
+
+
+def _ingress(settings: Settings, identity: Identity) -> Ingress | None:
+    """The redaction at the edge, when the settings ask for one."""
+    if settings.privacy.redact_at != "ingress":
+        return None
+    # libphonenumber and the rules take a quarter of a second to import.
+    from streams.ingress import make_ingress
+
+    return make_ingress(settings.privacy, identity)
 
 
 class JoinWorker:
@@ -69,8 +82,9 @@ class JoinWorker:
         topics = {kind: topic for kind, (topic, _) in input_topics(settings.kafka).items()}
         origins = topic_origins(settings.kafka, topics.values())
         self._topics = topics
-        self._letters = PoisonLetters(settings.kafka, lake, topics, origins)
-        self._decoder = Decoder(settings.kafka, identity)
+        ingress = _ingress(settings, identity)
+        self._letters = PoisonLetters(settings.kafka, lake, topics, origins, ingress)
+        self._decoder = Decoder(settings.kafka, identity, ingress)
         self._pipeline = JoinPipeline(settings, topics, model)
         self._maintenance = (
             MaintenanceThread(Maintenance(lake, settings.lake, rest_first_us=LOOK_EVERY_US))

@@ -11,7 +11,7 @@ import polars as pl
 
 from contracts.tables import frame_schema, nullable_columns
 from contracts.validation import decode_json
-from curation.candidates import REQUEST_TERMS
+from curation.candidates import REQUEST_TERMS, has_text
 from curation.judge.verdicts import FEATURE_COLUMNS
 from sinks.lake import Lake
 
@@ -99,7 +99,7 @@ def with_text(lake: Lake, failures: pl.DataFrame) -> pl.DataFrame:
         lake.scan("requests")
         .filter(today, near, wanted, ~pl.col("duplicate"))
         .sort("partition", "offset")
-        .select("request_id", *REQUEST_TERMS)
+        .select("request_id", "input_messages", "output_messages", *REQUEST_TERMS, has_text=has_text())
         .unique("request_id", keep="first")
         .collect()
     )
