@@ -66,6 +66,18 @@ class JudgeRefused(TerminalError):
     """The judge's endpoint rejects our requests: wrong key, unknown model, bad base URL."""
 
 
+class WeightsInvalid(TerminalError):
+    """A weights file of the score cannot be used or written."""
+
+
+class LabelsInvalid(TerminalError):
+    """The labels to fit the score to cannot be used."""
+
+
+class FitRefused(TerminalError):
+    """A fit is not good enough to replace the weights in force."""
+
+
 class DeliveryFailed(TransientError):
     """An event was handed to the producer but the broker never acknowledged it."""
 
