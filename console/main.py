@@ -18,6 +18,7 @@ from console.commands import (
     judge,
     lake,
     quarantine,
+    score,
     settings,
     why,
     worker,
@@ -46,6 +47,7 @@ app.add_typer(drops.app, name="drops")
 app.command("why")(why.why)
 app.add_typer(evals.app, name="evals")
 app.add_typer(quarantine.app, name="quarantine")
+app.add_typer(score.app, name="score")
 app.command("status")(lake.status)
 app.command("report")(lake.report)
 app.add_typer(lake.app, name="lake")

@@ -59,7 +59,7 @@ class DropInvalid(TerminalError):
 
 
 class LabelsInvalid(TerminalError):
-    """A file of labels, verdicts or scores is not what its statistics need."""
+    """Labels, verdicts or scores that were given are not what is needed of them."""
 
 
 class JudgeUnavailable(TransientError):
@@ -68,6 +68,14 @@ class JudgeUnavailable(TransientError):
 
 class JudgeRefused(TerminalError):
     """The judge's endpoint rejects our requests: wrong key, unknown model, bad base URL."""
+
+
+class WeightsInvalid(TerminalError):
+    """A weights file of the score cannot be used or written."""
+
+
+class FitRefused(TerminalError):
+    """A fit is not good enough to replace the weights in force."""
 
 
 class DeliveryFailed(TransientError):

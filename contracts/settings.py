@@ -215,8 +215,11 @@ class CurationSettings(_Section):
     self_approval_share: float = Field(
         0.25, ge=0, le=1, description="most of a drop whose chosen side the target family wrote; 1: no cap"
     )
-    edit_ratio_min: float = Field(0.05, ge=0, le=1, description="edits below are cosmetic")
+    edit_ratio_min: float = Field(0.05, ge=0, le=1, description="edits of unknown class below are cosmetic")
     edit_ratio_max: float = Field(0.9, ge=0, le=1, description="edits above are a new text, not a correction")
+    weights: str = Field(
+        "", description="file with the weights of the score; empty: score/weights.json in the home folder"
+    )
     seed: int = Field(17, description="seed of every random choice in curation")
     channel: str = Field("default", description="channel whose LATEST pointer a drop moves")
 

@@ -154,7 +154,8 @@ def gate_candidates(sources: Sources, everything: Settings, place: Workplace) ->
     lake, versions, as_of = sources.lake, sources.versions, sources.as_of
     funnel = Funnel(place.clock)
     funnel.start()
-    rows = candidates.load_candidates(lake, versions, as_of)
+    more = ["attributes"] if settings.safety_attributes else []
+    rows = candidates.load_candidates(lake, versions, as_of, more)
     consents = candidates.load_consents(lake, versions, as_of)
     fit = funnel.record(eligible(rows, consents, settings))
     del rows
@@ -203,7 +204,10 @@ def redaction(redactor: Redactor | None, found: TextResult, rows: int) -> dict[s
 
 def _in_earlier_drop(fit: pl.DataFrame, sources: Sources) -> pl.DataFrame:
     """Rows marked with whether they made a row of an earlier drop."""
-    held = sources.sketches().select(pl.col("request_ids").explode()).unique().collect()["request_ids"]
+    examples = sources.lake.scan("examples").filter(pl.col("drop_id").is_in(list(sources.earlier)))
+    # Near duplicates of a row are held by it: selected again, they would be refused again every night.
+    ids = pl.col("request_ids").list.concat(pl.col("cluster_request_ids").fill_null([]))
+    held = examples.select(request_ids=ids.explode()).unique().collect()["request_ids"]
     return fit.with_columns(in_earlier_drop=pl.col("request_id").is_in(held.implode()))
 
 

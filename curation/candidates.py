@@ -32,11 +32,14 @@ def latest_event(lake: Lake, versions: Mapping[str, int]) -> datetime | None:
     return max(times, default=None)
 
 
-def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
+def load_candidates(
+    lake: Lake, versions: Mapping[str, int], as_of: datetime, more: Sequence[str] = ()
+) -> pl.DataFrame:
     """Interactions as of a time with the terms of their requests, ordered by request id.
 
     Texts stay in the lake (`curation.buckets` fetches those that are wanted): `has_text` says whether
-    there are any. `partition` and `offset` are those of the copy of the request that counts.
+    there are any. `more` names further columns of `requests`. `partition` and `offset` are those of the copy
+    of the request that counts.
     """
     interactions = lake.interactions(as_of=as_of, version=versions["interactions"]).collect()
     copies = (
@@ -47,6 +50,7 @@ def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) ->
             "partition",
             "offset",
             *REQUEST_TERMS,
+            *more,
             has_text=has_text(),
         )
         .collect(engine="streaming")

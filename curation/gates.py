@@ -37,8 +37,13 @@ def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> Ste
 
     Reasons: `non_text_parts` (tool calls, images: they would be lost), `prompt_end` (the prompt does
     not end with the user), `several_turns` (an answer of more than one turn), `empty_side`,
-    `identical_sides` (a tie), `edit_cosmetic` and `edit_rewrite` (an edit outside the correcting range).
+    `identical_sides` (a tie), `edit_cosmetic`, `edit_opposite` and `edit_rewrite` (an edit that corrects
+    nothing, turns the statement round, or is a new text: see `joiners.edits`).
     """
+    few = pl.col("edit_ratio") < settings.edit_ratio_min
+    # Rows of a version that knew no classes go by the ratio alone.
+    cosmetic = pl.when(pl.col("edit_class").is_null()).then(few).otherwise(pl.col("edit_class") == "cosmetic")
+    rewrite = (pl.col("edit_ratio") > settings.edit_ratio_max) | (pl.col("edit_class") == "rewrite")
     edit = pl.col("pair_source") == "user_edit"
     pair = pl.col("kind") == "preference"
     side_missing = (
@@ -62,13 +67,14 @@ def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> Ste
             ("several_turns", _either("_several")),
             ("empty_side", _either("_blank")),
             ("identical_sides", pair & (pl.col("chosen") == pl.col("rejected"))),
-            ("edit_cosmetic", edit & (pl.col("edit_ratio") < settings.edit_ratio_min)),
-            ("edit_rewrite", edit & (pl.col("edit_ratio") > settings.edit_ratio_max)),
+            ("edit_cosmetic", edit & cosmetic),
+            ("edit_opposite", edit & (pl.col("edit_class") == "opposite")),
+            ("edit_rewrite", edit & rewrite),
         ],
         kind=pl.col("kind"),
         details={
             reason: pl.format("edit ratio {}", pl.col("edit_ratio").round(3))
-            for reason in ("edit_cosmetic", "edit_rewrite")
+            for reason in ("edit_cosmetic", "edit_opposite", "edit_rewrite")
         },
     )
     kept = result.kept.drop("^_(end|several|blank).*$")

@@ -37,6 +37,7 @@ SIDE_COLUMNS: Final = (
     "consent_policy",
     "verdict",
     "edit_ratio",
+    "edit_class",
     "tools",
 )
 """What a row takes over from its (failing) request."""

@@ -37,6 +37,7 @@ WORDS: Final[Mapping[str, str]] = {
     "empty_side": "a side is empty",
     "identical_sides": "both sides say the same",
     "edit_cosmetic": "the edit changed next to nothing",
+    "edit_opposite": "the edit turns the statement round rather than correcting it",
     "edit_rewrite": "the edit is a new text rather than a correction",
     # one row per content
     "duplicate": "another row has the same content",

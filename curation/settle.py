@@ -14,9 +14,10 @@ import polars as pl
 
 from contracts.tables import frame_schema
 from curation.scoring import DEFAULT_MODEL, ScoreModel, score
-from joiners.attribution import NOWHERE, attribute, following
+from joiners.attribution import NOWHERE, attribute
 from joiners.interactions import JOINED_COLUMNS, first_arrivals, follow_up, joined_rows
 from joiners.light import OUTCOME_COLUMNS, SIGNAL_COLUMNS
+from joiners.sessions import Sessions
 from sinks.lake import Lake
 from sinks.lake_errors import translated
 from sinks.light import REQUEST_SOURCE_COLUMNS, light_requests
@@ -45,13 +46,13 @@ class SettleReport:
 class _Ids:
     """What the lake knows, by ids and times only.
 
-    current: interactions as they are. requests: each once, with the session's next one within the horizon
-    (`next_request_id`) and its position (`next`).
-    evidence: kind → events of settled requests, each with its request (`target`).
+    current: interactions as they are. requests: each once; sessions: their order. evidence: kind → events of
+    settled requests, each with its request (`target`).
     """
 
     current: pl.DataFrame
     requests: pl.DataFrame
+    sessions: Sessions
     evidence: dict[str, pl.DataFrame]
 
 
@@ -72,20 +73,26 @@ def _settle(lake: Lake, horizon_us: int, now_us: int, model: ScoreModel) -> Sett
     # Interactions first: whatever they hold is in the tables read after them.
     current = lake.interactions().select(_CURRENT).collect()
     requests, moved = _once(lake, "requests", _REQUEST_IDS)
-    requests = _with_next(requests, horizon_us)
-    stale = [_other_neighbours(requests, moved, current), _other_copies(requests, current)]
+    sessions = Sessions(requests, horizon_us=horizon_us)
+    nexts = pl.Series(sessions.next_in_time()).replace(NOWHERE, None)
+    requests = requests.with_columns(
+        position=pl.int_range(pl.len()),
+        followers=sessions.followers(),
+        next_request_id=requests["request_id"].gather(nexts),
+    )
+    stale = [_other_followers(requests, moved, current), _other_copies(requests, current)]
     evidence, late_events = {}, 0
     for kind in EVIDENCE:
         evidence[kind], missing, changed = _compare(lake, kind, requests, current)
         late_events += missing
         stale.append(changed)
-    ids = _Ids(current, requests, evidence)
+    ids = _Ids(current, requests, sessions, evidence)
     touched = requests.join(pl.concat(stale).unique(), on="request_id", how="semi").sort("occurred_at")
     revised = 0
     for start in range(0, touched.height, REQUESTS_PER_STEP):
         step = touched.slice(start, REQUESTS_PER_STEP)
         before = _rows(lake, "interactions", ids.current.join(step, on="request_id", how="semi"), _REVISION)
-        changed = _changed(_join_again(lake, ids, step), before)
+        changed = _changed(_join_again(lake, ids, step, horizon_us), before)
         revised += append_revisions(lake, _revisions(changed, before, model, now_us))
     return SettleReport(late_events=late_events, examined=touched.height, revised=revised)
 
@@ -93,7 +100,7 @@ def _settle(lake: Lake, horizon_us: int, now_us: int, model: ScoreModel) -> Sett
 _REVISION: Final = ("request_id", "revision", "partition", "offset")
 _CURRENT: Final = (
     *(*_REVISION, "date"),
-    *("next_request_id", "signal_ids", "outcome_ids"),
+    *("next_request_id", "follow_up_count", "signal_ids", "outcome_ids"),
 )
 _REQUEST_IDS: Final = (
     "request_id",
@@ -107,7 +114,8 @@ _EVENT_IDS: Final = ("event_id", "session_id", "request_id", "occurred_at", "dat
 
 
 def _once(lake: Lake, kind: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Events of a kind, each once, and the ids of those that came again with another session or time.
+    """Events of a kind, each once, and the ids of those that came again with another session or time, with
+    the session of the repeat.
 
     The stream may have joined such a repeat: where it had forgotten the first copy, but also one that is
     marked as a duplicate, when it restarted behind the first copy.
@@ -116,13 +124,9 @@ def _once(lake: Lake, kind: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame
     key = columns[0]
     events = first_arrivals(copies.filter(~pl.col("duplicate")).drop("duplicate"), key)
     same = [key, "session_id", "occurred_at"]
-    return events, copies.join(events, on=same, how="anti", nulls_equal=True).select(key).unique()
-
-
-def _with_next(requests: pl.DataFrame, horizon_us: int) -> pl.DataFrame:
-    """Requests with the session's next one within the horizon: its position `next` and its id."""
-    nexts = pl.Series(following(requests, horizon_us=horizon_us)).replace(NOWHERE, None)
-    return requests.with_columns(next=nexts, next_request_id=requests["request_id"].gather(nexts))
+    return events, copies.join(events, on=same, how="anti", nulls_equal=True).select(
+        key, "session_id"
+    ).unique()
 
 
 def _compare(
@@ -146,31 +150,33 @@ def _other_copies(requests: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame
     return current.join(requests, on=places, how="anti").select("request_id")
 
 
-def _other_neighbours(requests: pl.DataFrame, moved: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
-    """Interactions joined with another next request than theirs, or with a copy of it at another time."""
-    pairs = ["request_id", "next_request_id"]
-    other = current.join(requests, on=pairs, how="anti", nulls_equal=True)
-    copied = current.join(moved, left_on="next_request_id", right_on="request_id", how="semi")
-    return pl.concat([other, copied]).select("request_id")
+def _other_followers(requests: pl.DataFrame, moved: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """Interactions joined with another next request than theirs, or with another number of follow-ups.
+
+    The stream saw nothing that is not there now, so equal numbers are equal sets; except in sessions that
+    hold a repeat at another time (`moved`): there whatever saw any is looked at.
+    """
+    rows = requests.join(
+        current.select("request_id", "follow_up_count", seen_next="next_request_id"), on="request_id"
+    )
+    # Rows of a version that kept no number are told by their next request alone.
+    other_number = (pl.col("follow_up_count") != pl.col("followers")).fill_null(value=False)
+    other_next = pl.col("seen_next").ne_missing(pl.col("next_request_id"))
+    saw_any = (pl.col("follow_up_count") > 0).fill_null(value=True)
+    torn = saw_any & pl.col("session_id").is_in(moved["session_id"].implode())
+    return rows.filter(other_number | other_next | torn).select("request_id")
 
 
-def _join_again(lake: Lake, ids: _Ids, step: pl.DataFrame) -> pl.DataFrame:
+def _join_again(lake: Lake, ids: _Ids, step: pl.DataFrame, horizon_us: int) -> pl.DataFrame:
     """The joined rows of a step's requests, from everything known."""
-    nexts = ids.requests[step["next"].drop_nulls().unique()]
-    places = pl.concat([step, nexts.join(step, on="request_id", how="anti")])
+    followers = ids.requests[ids.sessions.all_followers(step["position"].to_numpy())]
+    places = pl.concat([step, followers.join(step, on="request_id", how="anti")])
     read = light_requests(_rows(lake, "requests", places, ("request_id", "partition", "offset")))
     # Erased ones are gone.
     known = places.select("request_id").join(read, on="request_id", maintain_order="left")
-    ordered = known.select("request_id", position=pl.int_range(pl.len()))
     own = known.join(step, on="request_id", how="semi", maintain_order="left")
-    next_ids = step.select("request_id", next_id="next_request_id")
-    after = (
-        own.select("request_id")
-        .join(next_ids, on="request_id", how="left", maintain_order="left")
-        .join(ordered, left_on="next_id", right_on="request_id", how="left", maintain_order="left")
-    )
-    rows = follow_up(own, known, after["position"].fill_null(NOWHERE).to_numpy())
-    targets = ordered.head(own.height).rename({"request_id": "target_id", "position": "target"})
+    rows = follow_up(own, known, horizon_us)
+    targets = own.select(target_id="request_id", target=pl.int_range(pl.len()))
     evidence = []
     for kind, columns in EVIDENCE.items():
         mine = ids.evidence[kind].rename({"target": "target_id"}).join(targets, on="target_id")

@@ -30,7 +30,7 @@ _KEYS: Final = {
 
 
 def _empty(kind: str, columns: Iterable[str]) -> pl.DataFrame:
-    texts = {"prompt_text": pl.String(), "response_text": pl.String()}
+    texts = {name: pl.String() for name in ("ending", "prompt_text", "response_text")}
     schema = frame_schema(kind)
     frame = pl.DataFrame(schema={c: texts.get(c) or schema[c] for c in columns})
     return frame.with_columns(settled=pl.lit(value=False)) if kind == "requests" else frame

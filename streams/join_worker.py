@@ -19,7 +19,8 @@ import polars as pl
 from contracts.errors import TableInvalid, TerminalError, TransientError
 from contracts.settings import Settings
 from contracts.validation import SECOND
-from curation.scoring import DEFAULT_MODEL, ScoreModel
+from curation.scoring import ScoreModel
+from curation.weights import resolve_model
 from sinks.lake import Lake
 from sinks.lake_errors import translated
 from sinks.maintenance import LOOK_EVERY_US, Maintenance, MaintenanceThread
@@ -71,7 +72,7 @@ class JoinWorker:
         lake: Lake,
         identity: Identity,
         *,
-        model: ScoreModel = DEFAULT_MODEL,
+        model: ScoreModel | None = None,
         clock_us: Callable[[], int] = _clock_us,
         on_step: Callable[[str], None] | None = None,
     ) -> None:
@@ -85,7 +86,7 @@ class JoinWorker:
         ingress = _ingress(settings, identity)
         self._letters = PoisonLetters(settings.kafka, lake, topics, origins, ingress)
         self._decoder = Decoder(settings.kafka, identity, ingress)
-        self._pipeline = JoinPipeline(settings, topics, model)
+        self._pipeline = JoinPipeline(settings, topics, model or resolve_model(settings))
         self._maintenance = (
             MaintenanceThread(Maintenance(lake, settings.lake, rest_first_us=LOOK_EVERY_US))
             if settings.lake.maintenance

@@ -1,4 +1,4 @@
-"""Columns of `requests`, and the two texts of the light row, from a chunk of `RequestLogged`."""
+"""Columns of `requests`, and what the light row has of its texts, from a chunk of `RequestLogged`."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from msgspec.structs import astuple
 from contracts.events import Behavior, RequestLogged, Usage
 from contracts.messages import encode_messages, last_user_text, normalize, output_text
 from contracts.tables import frame_schema
+from joiners.finishes import output_ending, text_ending
 from joiners.light import PROMPT_CHARS, RESPONSE_CHARS
 from streams.columns import (
     Decode,
@@ -28,7 +29,7 @@ from streams.columns import (
 )
 from streams.identity import Identity, fingerprint
 
-TEXT_COLUMNS: Final = {"prompt_text": pl.String(), "response_text": pl.String()}
+TEXT_COLUMNS: Final = {name: pl.String() for name in ("prompt_text", "response_text", "ending")}
 SCHEMA: Final = pl.Schema({**frame_schema("requests"), **TEXT_COLUMNS})
 
 _json = msgspec.json.Encoder(order="sorted").encode
@@ -150,6 +151,7 @@ def _take_texts(event: RequestLogged) -> tuple[str | None, ...]:
         None if outputs is None else encode_messages(outputs),
         prompt[:PROMPT_CHARS] if prompt else None,
         response[:RESPONSE_CHARS] if response else None,
+        text_ending(response) if response else output_ending(outputs),
     )
 
 

@@ -11,7 +11,7 @@ from typing import Final
 
 import polars as pl
 
-from joiners.features import is_refusal
+from joiners.finishes import is_refusal
 from joiners.light import (
     OUTCOME_COLUMNS,
     REQUEST_COLUMNS,
@@ -25,7 +25,7 @@ from streams.text_store import TextStore
 REPEATED: Final = (
     *("feature", "actor", "split", "provider", "model", "model_version", "prompt_name", "prompt_version"),
     *("fingerprint", "route", "experiment", "variant", "deployment_target", "region"),
-    *("finish_reason", "error_type", "kind"),
+    *("finish_reason", "error_type", "ending", "kind"),
 )
 """Columns with few different values."""
 
@@ -50,7 +50,7 @@ class Resting:
     def rest(self, kind: str, light: pl.DataFrame) -> pl.DataFrame:
         """Light rows as the window holds them."""
         if kind == "requests":
-            rows = light.select(*REQUEST_CONTEXT, refused=is_refusal(pl.col("response_text")))
+            rows = light.select(*REQUEST_CONTEXT, "ending", refused=is_refusal(pl.col("response_text")))
             rows = rows.with_columns(
                 self._store.put(light["prompt_text"]).alias("prompt_ref"),
                 self._store.put(light["response_text"]).alias("response_ref"),

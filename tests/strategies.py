@@ -19,7 +19,18 @@ SESSIONS = {"s0": 0, "s1": 1, "s2": 0}
 """Session → Kafka partition."""
 
 PROMPTS = [None, "reset my password", "password my reset", "where is the invoice", "reset my passwort"]
-RESPONSES = [None, "open the settings page", "I'm sorry, but I can't help with that.", "42"]
+BROKEN_OFF = "Open the settings page. Then click on the button that lies next"
+ENDINGS = {
+    None: None,
+    "open the settings page": "closed",
+    "I'm sorry, but I can't help with that.": "closed",
+    "42": "closed",
+    BROKEN_OFF: "open",
+    "...": "empty",
+}
+"""Responses and how they end."""
+RESPONSES = list(ENDINGS)
+EDITS = ["open the settings", "43", "x", "Open the settings page!", "do not open the settings page"]
 SIGNALS = (
     *("thumbs", "rating", "comment", "edit", "copy", "accept", "undo"),
     *("regenerate", "retry", "dwell", "abandon", "escalate", "report"),
@@ -60,7 +71,7 @@ def requests(draw: st.DrawFn, most: int = 8) -> list[Row]:
     """Requests of a few sessions; `home` is their partition where it is not the session's."""
     size = draw(_sizes(most))
     homes = st.sampled_from([None] * 9 + [0, 1])
-    return [
+    rows = [
         {
             "request_id": f"r{i}",
             "home": draw(homes),
@@ -73,6 +84,7 @@ def requests(draw: st.DrawFn, most: int = 8) -> list[Row]:
         }
         for i in range(size)
     ]
+    return [row | {"ending": ENDINGS[row["response_text"]]} for row in rows]
 
 
 def _value(kind: str) -> st.SearchStrategy[float | None]:
@@ -116,7 +128,7 @@ def signals(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
     rows = []
     for i in range(draw(_sizes(12))):
         kind = draw(st.sampled_from(SIGNALS))
-        text = draw(_maybe(st.sampled_from(["open the settings", "43", "x"]))) if kind == "edit" else None
+        text = draw(_maybe(st.sampled_from(EDITS))) if kind == "edit" else None
         rows.append(
             {
                 "event_id": f"g{i}",

@@ -25,6 +25,7 @@ from console.terminal import err, out, print_json, say
 from contracts.errors import TailraceError, TerminalError
 from contracts.settings import Settings
 from curation.settle import settle
+from curation.weights import resolve_model
 from infra.broker import EmbeddedBroker
 from sinks.lake import Lake
 from streams import topics
@@ -168,7 +169,12 @@ def run_phases(
             for name, events in phases:
                 sent += send(settings, events, quiet=quiet)
                 wait_until_settled(join_worker, sent, work, quiet=quiet)
-                report = settle(lake, horizon_us=settings.join.horizon_us, now_us=time.time_ns() // 1000)
+                report = settle(
+                    lake,
+                    horizon_us=settings.join.horizon_us,
+                    now_us=time.time_ns() // 1000,
+                    model=resolve_model(settings),
+                )
                 if not quiet:
                     say(
                         f"{name}: {join_worker.stats.consumed:,} events joined into "

@@ -18,6 +18,7 @@ from contracts.settings import Settings
 from curation.engine import make_engine
 from curation.judge.base import make_judge
 from curation.nightly import DropResult, make_drop
+from curation.weights import resolve_model
 from sinks.drops.manifest import verify as verify_folder
 from sinks.drops.publish import registry, summary
 from sinks.lake import Lake
@@ -102,6 +103,7 @@ def build(
             now_us=time.time_ns() // 1000,
             as_of=as_of,
             engine=make_engine(settings.nightly),
+            model=resolve_model(settings),
             progress=lambda part, done, total: progress.update(
                 task, description=part, completed=done, total=total
             ),

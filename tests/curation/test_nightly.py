@@ -156,11 +156,13 @@ def test_metadata_only_requests_never_become_rows(lake: Lake, tmp_path: Path) ->
 def test_cosmetic_edits_and_rewrites_make_no_pairs(lake: Lake, tmp_path: Path) -> None:
     events = edited("cosmetic", text=WRONG + ".") + did("cosmetic", "thumbs", value=-1)
     events += edited("rewrite", text="z" * 200) + edited("good")
+    events += edited("opposite", text=WRONG.replace("is Sydney", "is not Sydney"))
     ingest(lake, events)
     result = drop(lake, tmp_path, edit_ratio_max=0.8)
     assert result.preference_rows == 1
     found = refusals(lake, result)
     assert found["request-cosmetic"] == "edit_cosmetic"
+    assert found["request-opposite"] == "edit_opposite"
     assert found["request-rewrite"] in {"edit_rewrite", "judge_unsure"}
 
 

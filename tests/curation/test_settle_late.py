@@ -68,7 +68,7 @@ def test_every_night_is_a_revision_of_its_own(lake: Lake) -> None:
 
 def test_a_drop_as_of_an_earlier_day_does_not_know_it(lake: Lake, tmp_path: Path) -> None:
     ingest(lake, edited("a") + asked("b", response=RIGHT))
-    ingest(lake, did("b", "edit", seconds=9 * DAY, text="Canberra."), first_offset=20)
+    ingest(lake, did("b", "edit", seconds=9 * DAY, text=WRONG), first_offset=20)
     home: dict[str, Any] = {"cwd": tmp_path, "TAILRACE_CURATION__CONTROL_SHARE": "0"}
     settled = answer(tailrace("settle", "--json", **home))
     assert settled == {"late_events": 1, "examined": 1, "revised": 1}

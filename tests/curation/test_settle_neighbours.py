@@ -53,6 +53,13 @@ def ends(lake: Lake, request_id: str) -> int:
     return int((until - at(BASE)).total_seconds())
 
 
+def follows(lake: Lake, request_id: str) -> tuple[str | None, int]:
+    """What the current revision says came after a request: the next one, and how many within the horizon."""
+    rows = lake.interactions().collect()
+    row = rows.filter(rows["request_id"] == request_id).row(0, named=True)
+    return row["next_request_id"], row["follow_up_count"]
+
+
 @pytest.mark.parametrize("stamped", ["on arrival", "by event"])
 def test_a_next_one_that_was_still_unread_when_a_repeat_moved_the_watermark(lake: Lake, stamped: str) -> None:
     # The repeat from a wrong clock takes no part, but r0 settles at its time, with r2 as the next one.
@@ -60,10 +67,11 @@ def test_a_next_one_that_was_still_unread_when_a_repeat_moved_the_watermark(lake
     worker = Worker(lake, traffic([*read, asked("r1", 4)], stamped=stamped), [0], {})
     worker.turn(LATER, 0)
     worker.turn(LATER + 10, len(read))
-    assert ends(lake, "r0") == 9
+    assert follows(lake, "r0") == ("r2", 1)
     worker.turn(LATER + 30, 1, close=True)
     fold_in(lake)
-    assert (ends(lake, "r0"), ends(lake, "r1")) == (4, 9)
+    assert (follows(lake, "r0"), follows(lake, "r1")) == (("r1", 2), ("r2", 1))
+    assert (ends(lake, "r0"), ends(lake, "r1")) == (9, 9)
     assert fold_in(lake) == SettleReport(late_events=0, examined=0, revised=0)
 
 
@@ -94,3 +102,16 @@ def test_a_copy_of_the_next_one_at_another_time(lake: Lake) -> None:
     fold_in(lake)
     assert (ends(lake, "r"), ends(lake, "n")) == (9, 9)
     assert fold_in(lake).revised == 0
+
+
+def test_a_follow_up_that_came_late_is_counted_behind_the_next_one(lake: Lake) -> None:
+    # r0 settles with r1 as its next one, and r1 with nothing after it; then comes r2.
+    read = [asked("x", 0, session="other"), asked("r0", 0), asked("r1", 2), asked("y", 60, session="other")]
+    worker = Worker(lake, traffic([*read, asked("r2", 5)]), [0], {})
+    worker.turn(LATER, 0)
+    worker.turn(LATER + 10, len(read))
+    assert (follows(lake, "r0"), follows(lake, "r1")) == (("r1", 1), (None, 0))
+    worker.turn(LATER + 30, 1, close=True)
+    assert fold_in(lake).revised == 2
+    assert (follows(lake, "r0"), follows(lake, "r1")) == (("r1", 2), ("r2", 1))
+    assert fold_in(lake) == SettleReport(0, 0, 0)

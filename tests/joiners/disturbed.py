@@ -61,10 +61,14 @@ class Disturbed:
         return START_US + told * SECOND
 
 
+DERIVED = ("us", "event_id", "request_id", "ending")
+"""Fields of a row that its event does not carry under that name."""
+
+
 def encoded(kind: str, row: Row) -> bytes:
     """A row as its producer sends it."""
     seconds = row["us"]
-    given = {k: v for k, v in row.items() if v is not None and k not in ("us", "event_id", "request_id")}
+    given = {k: v for k, v in row.items() if v is not None and k not in DERIVED}
     event: dict[str, Any]
     if kind == "requests":
         texts = {"prompt": given.pop("prompt_text", None), "response": given.pop("response_text", None)}
