@@ -12,7 +12,7 @@ from curation.settle import SettleReport, settle
 from sinks.accounting import Accounting, account
 from sinks.lake import Lake
 from tests.console.commands import answer, tailrace
-from tests.curation.dialogues import RIGHT, Events, asked, did, edited
+from tests.curation.dialogues import RIGHT, WRONG, Events, asked, did, edited
 from tests.factories import MINUTE, START, at, outcome_event, request_event, signal_event
 from tests.lakes import HORIZON_US, ingest, new_lake
 
