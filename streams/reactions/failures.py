@@ -16,7 +16,18 @@ from curation.judge.verdicts import FEATURE_COLUMNS
 from sinks.lake import Lake
 
 _COLUMNS: Final = (
-    *("request_id", "revision", "user_key", "occurred_at", "date", "feature", "actor", "split", "region"),
+    *(
+        "request_id",
+        "revision",
+        "session_id",
+        "user_key",
+        "occurred_at",
+        "date",
+        "feature",
+        "actor",
+        "split",
+        "region",
+    ),
     *("partition", "offset", "failure_score", "failure_hint", "contributions"),
     *FEATURE_COLUMNS,
 )
