@@ -33,6 +33,9 @@ _COLUMNS: Final = (
 )
 """What judging needs of an interaction: identity, eligibility and evidence."""
 
+_TEXTS: Final = ("input_messages", "output_messages", "tools")
+"""What the judge reads of a request besides."""
+
 FAILURE_SCHEMA: Final = pl.Schema({name: frame_schema("interactions")[name] for name in _COLUMNS})
 """Failures as a frame, with the column types of `interactions`."""
 
@@ -110,7 +113,7 @@ def with_text(lake: Lake, failures: pl.DataFrame) -> pl.DataFrame:
         lake.scan("requests")
         .filter(today, near, wanted, ~pl.col("duplicate"))
         .sort("partition", "offset")
-        .select("request_id", "input_messages", "output_messages", *REQUEST_TERMS, has_text=has_text())
+        .select("request_id", *_TEXTS, *REQUEST_TERMS, has_text=has_text())
         .unique("request_id", keep="first")
         .collect()
     )
