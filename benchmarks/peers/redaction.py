@@ -57,20 +57,22 @@ def presidio() -> Callable[[str], Spans]:
 
 
 def detect_secrets() -> Callable[[str], Spans]:
-    """All plugins, line by line as it scans files."""
-    from detect_secrets.core.scan import scan_line
+    """All plugins and filters, on each text as a file, as its command scans a repository."""
+    import tempfile
+    from pathlib import Path
+
+    from detect_secrets.core.secrets_collection import SecretsCollection
     from detect_secrets.settings import default_settings
 
+    folder = Path(tempfile.mkdtemp())
+
     def find(text: str) -> Spans:
-        found: Spans = []
+        (folder / "text.txt").write_text(text)
+        secrets = SecretsCollection()
         with default_settings():
-            for line in text.splitlines():
-                for secret in scan_line(line):
-                    value = secret.secret_value or ""
-                    at = text.find(value) if value else -1
-                    if at >= 0:
-                        found.append(("secret", at, at + len(value)))
-        return found
+            secrets.scan_file(str(folder / "text.txt"))
+        values = {secret.secret_value for _, secret in secrets if secret.secret_value}
+        return [("secret", text.find(v), text.find(v) + len(v)) for v in values if v in text]
 
     return find
 
