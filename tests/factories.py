@@ -137,6 +137,8 @@ _BY_COLUMN: Mapping[str, Any] = {
     "slice": "failure",
     "verdict": "fail",
     "label": "fail",
+    "role": "question",
+    "status": "active",
 }
 
 

@@ -33,9 +33,10 @@ item's own versions or copies in other sets."""
 USUAL_OVERLAP: Final = 0.3
 """Overlap of a passage with a neighbour that is none of its sources; stands in where there are too few."""
 
-MIN_WORDS: Final = 8
+MIN_WORDS: Final = 10
 MIN_WORDS_CODE: Final = 6
-"""Distinct words a passage and an item need: of shorter ones too little can be said."""
+"""Distinct words a passage and an item need. Of shorter ones too little can be said ("Can you teach me how to
+…" agrees with "How do you like dancing? Can you teach me?"); names in code say more than words do."""
 
 MIN_SET: Final = 50
 """Items a set needs before the frequencies of words within it mean anything."""
