@@ -8,7 +8,7 @@ give one word per character), then, in this order:
 
 1. **cosmetic**: the words are the same;
 2. **opposite**: a refusal became an answer (or the reverse), an opening "yes" became "no";
-3. **rewrite**: one side has no words, one has `SCALE` times as many as the other, or next to nothing of the
+3. **rewrite**: one side has no words, the edited one has `SCALE` times as many, or next to nothing of the
    shorter text survives (`SURVIVING` of its words, `REPLACED` of its characters);
 4. **opposite**: a negation or an antonym changed while hardly any other word did (`SAME_OTHERWISE`,
    `OTHER_WORDS`);
@@ -46,7 +46,8 @@ from joiners.finishes import is_refusal
 EDIT_CLASSES: Final = ("cosmetic", "corrective", "opposite", "rewrite")
 
 SCALE: Final = 8.0
-"""Times one text may be as long as the other before it is a new text."""
+"""Times an edited text may have the words of the response before it is a new text that quotes it. Cutting
+down is a correction, whatever is left."""
 
 SURVIVING: Final = 0.3
 """Share of the shorter text's words that must be in the other one."""
@@ -194,7 +195,8 @@ def _decide() -> pl.Expr:
     short, long = pl.min_horizontal("chars", "chars_after"), pl.max_horizontal("chars", "chars_after")
     replaced = (pl.col("ratio") * long - (long - short)) / short.clip(1.0)
     fresh = (common < SURVIVING * fewer) | (replaced > REPLACED)
-    rewrite = (fewer == 0) | (most > SCALE * fewer) | (fresh & (most > FEW_WORDS))
+    grown = sizes[1] > SCALE * sizes[0]
+    rewrite = (fewer == 0) | grown | (fresh & (most > FEW_WORDS))
 
     opposites = gone.list.eval(
         pl.element().replace_strict(OPPOSITES, default=None).explode(empty_as_null=False).drop_nulls()

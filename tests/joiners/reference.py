@@ -135,7 +135,7 @@ def edit_class(before: str, after: str) -> str:
     shared = len(sets[0] & sets[1])
     replaced = distance(before, after) - abs(len(before) - len(after))
     fresh = shared < 0.3 * fewer or replaced > 0.8 * min(len(before), len(after))
-    if not fewer or most > 8 * fewer or (fresh and most > 5):
+    if not fewer or len(sets[1]) > 8 * len(sets[0]) or (fresh and most > 5):
         return "rewrite"
     others = (sets[0] ^ sets[1]) - {"not", "do"}
     negated = ("not" in words[0]) != ("not" in words[1])

@@ -57,6 +57,7 @@ def test_cosmetic(before: str, after: str) -> None:
         ("The total is 100 EUR.", "The total is 100 USD."),
         (LONG[:180], LONG),
         (LONG, LONG[:180]),
+        ("The capital of Australia is Canberra, between Sydney and Melbourne.", "Canberra."),
         ("澳大利亚的首都是悉尼,它是一座大城市。", "澳大利亚的首都是堪培拉,它是一座大城市。"),
         ("オーストラリアの首都はシドニーです。", "オーストラリアの首都はキャンベラです。"),
         ("호주의 수도는 시드니입니다.", "호주의 수도는 캔버라입니다."),
