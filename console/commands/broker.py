@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -16,7 +16,9 @@ from contracts.errors import SettingsError, TerminalError
 from infra.apache_kafka import ApacheKafka
 from infra.broker import EmbeddedBroker
 from infra.kafka.jars import cache_folder, version
-from streams import topics
+
+if TYPE_CHECKING:
+    from streams.topics import TopicsReport
 
 topics_app = typer.Typer(help="Create and check the Kafka topics.", no_args_is_help=True)
 
@@ -132,6 +134,8 @@ def apply(bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:
     The three joined topics need the same partition count, so that a session's events meet on one
     worker. Safe to repeat.
     """
+    from streams import topics  # Kafka's client is slow to import, and the broker command needs none
+
     settings = settings_for(bootstrap=bootstrap_servers)
     _show(topics.apply(settings.kafka, settings.join), as_json=as_json)
 
@@ -139,11 +143,13 @@ def apply(bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:
 @topics_app.command("verify")
 def verify(bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:
     """Check the topics without creating any."""
+    from streams import topics
+
     settings = settings_for(bootstrap=bootstrap_servers)
     _show(topics.verify(settings.kafka, settings.join), as_json=as_json)
 
 
-def _show(report: topics.TopicsReport, *, as_json: bool) -> None:
+def _show(report: TopicsReport, *, as_json: bool) -> None:
     if as_json:
         content: dict[str, Any] = msgspec.to_builtins(report)
         print_json(content)

@@ -130,7 +130,7 @@ def test_three_workers_join_leave_pause_and_die(
                         workers[n].kill()
                         workers[n] = start(n)
                     else:
-                        assert workers[n].stop() == 0
+                        assert workers[n].stop() == 0, workers[n].log[-3000:]
                         workers[n] = start(n)
                     wait_for(all_assigned(*workers), f"three again after {what}")
         for worker in workers:
@@ -160,7 +160,7 @@ def test_a_rolling_restart_of_named_workers_moves_nothing(
         moves = [(w.says("assigned"), w.says("revoked")) for w in workers]
         with fed(world):
             for n in range(3):
-                assert workers[n].stop() == 0
+                assert workers[n].stop() == 0, workers[n].log[-3000:]
                 workers[n] = start(n)
                 workers[n].wait_until(lambda w: w.says("assigned"), "is back")
                 now = [(w.says("assigned"), w.says("revoked")) for w in workers]
@@ -168,6 +168,6 @@ def test_a_rolling_restart_of_named_workers_moves_nothing(
                 assert now == moves
         assert [w.says("places") for w in workers] == first
         for worker in workers:
-            assert worker.stop() == 0
+            assert worker.stop() == 0, worker.log[-3000:]
     world.finish()
     world.check()

@@ -237,9 +237,10 @@ def test_the_lake_ends_as_a_plain_join(
 
 @pytest.mark.faults
 @pytest.mark.timeout(7200)
-@settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
+@pytest.mark.parametrize("part", range(3))
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 @given(disturbed(), courses, owners)
 def test_the_lake_ends_as_a_plain_join_in_hundreds_of_courses(
-    lakes: Template, traffic: Disturbed, course: list[Turn], owned: Owned
+    lakes: Template, part: int, traffic: Disturbed, course: list[Turn], owned: Owned
 ) -> None:
     check(lakes, traffic, course, owned)
