@@ -57,7 +57,7 @@ registered and ordinary dialogue as negatives (`benchmarks/contamination_fit.py`
 other half)."""
 
 THRESHOLD: Final = 0.5
-THRESHOLD_CODE: Final = 0.3
+THRESHOLD_CODE: Final = 0.2
 """Probability from which a neighbour is a hit. Lower for code: most paraphrases the fit has seen are prose,
 so it is too sure that code is none."""
 
