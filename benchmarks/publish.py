@@ -1,8 +1,8 @@
 """Run the benchmarks and write their results into benchmarks/README.md.
 
-    python -m benchmarks.publish [--only join,memory,flat,catch_up] [--quick] [--engine tansu]
+    python -m benchmarks.publish [--only join,memory,…] [--quick] [--engine tansu]
 
-About ten minutes on two quiet cores; the first time longer, because each peer gets an environment of its
+About half an hour on two quiet cores; the first time longer, because each peer gets an environment of its
 own. Raw results go to benchmarks/results.json; with --render only the README is written again from there.
 """
 
@@ -19,7 +19,18 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks import catch_up, command, flat, join, memory, tables
+from benchmarks import (
+    catch_up,
+    command,
+    contamination,
+    curation,
+    flat,
+    join,
+    layout,
+    memory,
+    redaction,
+    tables,
+)
 from benchmarks.peers.registry import PEERS
 from benchmarks.progress import Progress
 from contracts.errors import TailraceError, TerminalError
@@ -51,6 +62,12 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Measure]:
         "catch_up": lambda progress: catch_up.measure(
             engine, million, 200.0 if not quick else 20.0, progress
         ),
+        "layout": lambda progress: layout.measure(million // 10 * 3, 144 if quick else 1_440, progress),
+        "curation": lambda progress: curation.measure(
+            [million // 10, 3 * million // 10, million], "local", progress
+        ),
+        "contamination": lambda progress: contamination.measure_shared(progress, peer=True),
+        "redaction": lambda progress: redaction.measure(progress, repeats=1 if quick else 12),
     }
 
 

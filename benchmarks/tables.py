@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+from benchmarks import lake_tables
+from benchmarks.markdown import markdown, micros, number, span
 from contracts.errors import TerminalError
 
 Result = Mapping[str, Any]
@@ -137,6 +139,10 @@ RENDERED: Final[dict[str, tuple[str, Callable[[Result], str]]]] = {
     "memory": ("memory", memory),
     "flat": ("flat", flat),
     "catch-up": ("catch_up", catch_up),
+    "layout": ("layout", lake_tables.layout),
+    "curation": ("curation", lake_tables.curation),
+    "contamination": ("contamination", lake_tables.contamination),
+    "redaction": ("redaction", lake_tables.redaction),
 }
 """Marker in the README → the benchmark its text comes from and how it is written."""
 
@@ -157,25 +163,3 @@ def rewrite(text: str, results: Mapping[str, Result]) -> str:
             raise TerminalError(f"benchmarks/README.md has no part {begin} … {end}")
         text = text[: found.start()] + written + text[found.end() :]
     return text
-
-
-def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table; the first column is text, the others are numbers."""
-    rule = ["---", *["---:"] * (len(head) - 1)]
-    return "\n".join("| " + " | ".join(cells) + " |" for cells in (head, rule, *rows))
-
-
-def number(value: float) -> str:
-    """With thousands separators; up to one decimal."""
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.1f}".removesuffix(".0")
-
-
-def micros(seconds: float, events: int) -> str:
-    """Microseconds per event."""
-    return number(round(seconds / events * 1e6, 1))
-
-
-def span(values: Sequence[int]) -> str:
-    """Least to greatest."""
-    low, high = min(values), max(values)
-    return number(low) if low == high else f"{number(low)}–{number(high)}"

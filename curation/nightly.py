@@ -59,7 +59,8 @@ class DropResult:
 
 def drop_identity(settings: Settings, model: ScoreModel, judge: Judge, sources: Sources) -> dict[str, Any]:
     """Everything a drop is a function of; its hash names the drop."""
-    config = settings.curation.model_dump(mode="json")
+    # Where the weights lie says nothing; what they are does (`score_version`).
+    config = settings.curation.model_dump(mode="json", exclude={"weights"})
     redactor = make_redactor(settings.privacy)
     return {
         "as_of": sources.as_of,
