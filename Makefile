@@ -10,8 +10,12 @@ READY := $(VENV)/.ready
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11; do \
 	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
 CODE := contracts joiners sinks curation streams console infra benchmarks tests
+# Processes the tests are spread over; more than cores, since tests of brokers mostly wait (make test SPREAD=1: one).
+SPREAD ?= 3
+# Side by side, each line's output in one piece (GNU make 4 and later; before that it may be mixed).
+TWO_AT_ONCE := --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 
-.PHONY: setup demo test lint test-python test-faults browser java bench clean
+.PHONY: setup demo test lint format style types architecture test-python test-faults browser java jars bench clean
 
 setup: $(READY)
 
@@ -26,19 +30,29 @@ $(READY): pyproject.toml
 demo: $(READY)
 	@$(BIN)/tailrace demo
 
-test: lint test-python
+test:
+	@$(MAKE) $(TWO_AT_ONCE) lint browser jars
+	@$(MAKE) --no-print-directory test-python
 
-lint: $(READY)
+lint: types format style architecture
+
+format: $(READY)
 	$(BIN)/ruff format --check $(CODE)
+
+style: $(READY)
 	$(BIN)/ruff check $(CODE)
+
+types: $(READY)
 	$(BIN)/mypy
+
+architecture: $(READY)
 	$(BIN)/lint-imports
 
-test-python: $(READY) browser java
-	$(BIN)/python -m pytest -m "not slow and not faults"
+test-python: $(READY) browser jars
+	$(BIN)/python -m pytest -n $(SPREAD) -m "not slow and not faults"
 
-test-faults: $(READY) java
-	$(BIN)/python -m pytest -m faults
+test-faults: $(READY) jars
+	$(BIN)/python -m pytest -n $(SPREAD) -m faults
 
 # The report is looked at in a real browser; without one those tests are skipped, and say so.
 browser:
@@ -47,6 +61,10 @@ browser:
 # Apache Kafka's own broker (infra/kafka) needs Java 17 and Maven; without them its tests are skipped, and say so.
 java:
 	@{ command -v java >/dev/null 2>&1 && command -v mvn >/dev/null 2>&1; } || sh infra/debian.sh default-jre-headless maven || true
+
+# Fetched once into the user's cache, before the tests and not within the time limit of the first.
+jars: $(READY) java
+	@$(BIN)/python -c 'from infra.kafka.jars import jars; jars()' 2>/dev/null || true
 
 bench: $(READY)
 	$(BIN)/python -m benchmarks.join

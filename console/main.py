@@ -7,23 +7,64 @@ import sys
 
 import typer
 
-from console.commands import (
-    broker,
-    dead_letters,
-    demo,
-    drops,
-    evals,
-    events,
-    lake,
-    quarantine,
-    settings,
-    worker,
-)
+from console.lazy import Command, lazy_group
 from console.terminal import LogHandler, fail
 from contracts.errors import TailraceError
+from streams.process import leave
+
+COMMANDS = (
+    Command(
+        "demo",
+        "demo:demo",
+        "Run the whole loop here: events → Kafka → join → lake → judge → dataset → report.",
+    ),
+    Command(
+        "worker",
+        "worker:worker",
+        "Join requests, signals and outcomes from Kafka into the lake, and react to failures.",
+    ),
+    Command("topics", "broker:topics_app", "Create and check the Kafka topics."),
+    Command("simulate", "events:simulate", "Simulate a product with LLM features and send its events."),
+    Command("replay", "events:replay", "Send recorded events to Kafka."),
+    Command("settle", "lake:settle", "Fold late evidence into interactions, as new revisions."),
+    Command("drop", "drops:drop", "Build and publish a preference dataset from the lake."),
+    Command("drops", "drops:app", "List, show and verify published drops."),
+    Command(
+        "why",
+        "why:why",
+        "Say why a request is, or is not, in a drop: every gate it passed, the one that refused it, and what "
+        "the rows made of it are.",
+    ),
+    Command(
+        "evals", "evals:app", "Register eval sets; every drop is checked against them. Show what was found."
+    ),
+    Command("quarantine", "quarantine:app", "Show rows that gates refused, and release them."),
+    Command("score", "score:app", "Fit the failure score to labels, and explain a score."),
+    Command("status", "lake:status", "Show what became of every consumed event, and where the join stands."),
+    Command("report", "lake:report", "Write report.html over the lake and its newest drop."),
+    Command("lake", "lake:app", "How the files of the lake lie, and putting them in order."),
+    Command(
+        "agreement",
+        "agreement:agreement",
+        "Say how far raters agree: Krippendorff's α, Cohen's and Fleiss' κ, AC1, each with its interval.",
+    ),
+    Command("judge", "judge:app", "Measure judges: agreement, consistency, bias."),
+    Command(
+        "dead-letters",
+        "dead_letters:app",
+        "Show events that could not be used, export them for repair, and replay them.",
+    ),
+    Command(
+        "settings",
+        "settings:settings",
+        "Show every setting, its value in force and what it means. Secrets are never shown.",
+    ),
+    Command("broker", "broker:broker", "Run a development broker until interrupted."),
+)
 
 app = typer.Typer(
     name="tailrace",
+    cls=lazy_group(COMMANDS),
     help="Carry what production taught an LLM feature back to where the model is trained.",
     epilog="Start with `tailrace demo`. Exit codes: 0 done, 1 failed, 2 wrong usage, 3 something "
     "outside (broker, lake, judge) does not answer.",
@@ -32,22 +73,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command("demo")(demo.demo)
-app.command("worker")(worker.worker)
-app.add_typer(broker.topics_app, name="topics")
-app.command("simulate")(events.simulate)
-app.command("replay")(events.replay)
-app.command("settle")(lake.settle)
-app.command("drop")(drops.drop)
-app.add_typer(drops.app, name="drops")
-app.add_typer(evals.app, name="evals")
-app.add_typer(quarantine.app, name="quarantine")
-app.command("status")(lake.status)
-app.command("report")(lake.report)
-app.add_typer(lake.app, name="lake")
-app.add_typer(dead_letters.app, name="dead-letters")
-app.command("settings")(settings.settings)
-app.command("broker")(broker.broker)
+
+
+@app.callback()
+def tailrace() -> None:
+    """The commands are in `COMMANDS`."""
 
 
 def main() -> None:
@@ -62,6 +92,11 @@ def main() -> None:
     try:
         app()
     except TailraceError as error:
-        sys.exit(fail(error))
+        leave(fail(error))
     except KeyboardInterrupt:
-        sys.exit(130)
+        leave(130)
+    except SystemExit as end:
+        leave(end.code)
+    except Exception:  # noqa: BLE001 - shown as the interpreter would
+        sys.excepthook(*sys.exc_info())
+        leave(1)

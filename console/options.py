@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from contracts.errors import SettingsError
 from contracts.settings import Settings, load_settings
-from sinks.lake import Lake
+
+if TYPE_CHECKING:
+    from sinks.lake import Lake
 
 Home = Annotated[
     Path | None,
@@ -44,9 +46,17 @@ def settings_for(home: Path | None = None, bootstrap: str | None = None, **secti
     return settings.model_copy(update=changed)
 
 
+def lake_at(settings: Settings) -> Lake:
+    """The lake of the settings, whether it exists or not."""
+    # Half a second to import, and not every command opens a lake.
+    from sinks.lake import Lake
+
+    return Lake(settings.lake_root, storage_options=settings.lake.storage_options)
+
+
 def open_lake(settings: Settings, *, create: bool = False) -> Lake:
     """The lake of the settings. Raises `TerminalError` when it does not exist and is not to be made."""
-    lake = Lake(settings.lake_root, storage_options=settings.lake.storage_options)
+    lake = lake_at(settings)
     if create:
         lake.create(settings.lake)
         return lake

@@ -58,12 +58,24 @@ class DropInvalid(TerminalError):
     """A drop on disk or about to be published is not what its manifest says."""
 
 
+class LabelsInvalid(TerminalError):
+    """Labels, verdicts or scores that were given are not what is needed of them."""
+
+
 class JudgeUnavailable(TransientError):
     """The judge's endpoint did not answer, or asked us to slow down."""
 
 
 class JudgeRefused(TerminalError):
     """The judge's endpoint rejects our requests: wrong key, unknown model, bad base URL."""
+
+
+class WeightsInvalid(TerminalError):
+    """A weights file of the score cannot be used or written."""
+
+
+class FitRefused(TerminalError):
+    """A fit is not good enough to replace the weights in force."""
 
 
 class DeliveryFailed(TransientError):

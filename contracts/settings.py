@@ -23,6 +23,7 @@ from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from contracts import topics
 from contracts.errors import SettingsError
+from contracts.events import Actor
 
 ENV_PREFIX = "TAILRACE_"
 TOML_FILE = "tailrace.toml"
@@ -122,8 +123,14 @@ class LakeSettings(_Section):
         return round(self.compact_after_hours * 3_600_000_000)
 
 
+RedactionKind = Literal[
+    "secret", "credentials", "email", "iban", "card", "national_id", "phone", "ip", "name"
+]
+"""What is redacted: `credentials` are the user part of URLs, `secret` keys, tokens and passwords."""
+
+
 class PrivacySettings(_Section):
-    """Pseudonyms and the split."""
+    """Pseudonyms, the split, and redaction."""
 
     pseudonym_key: SecretStr | None = Field(
         None, description="key of the user-id hash; without it one is made and kept in the home directory"
@@ -131,26 +138,88 @@ class PrivacySettings(_Section):
     held_out_share: float = Field(
         0.05, ge=0, lt=1, description="share of users whose data is never trained on"
     )
+    redact_at: Literal["curation", "ingress", "off"] = Field(
+        "curation",
+        description="where personal data leaves the texts: in drops, or before anything is stored at all",
+    )
+    redact: list[RedactionKind] | None = Field(
+        None, description="kinds to redact, e.g. email, phone, secret; none given: all"
+    )
 
 
 class CurationSettings(_Section):
     """What may enter a drop."""
 
     purpose: str = Field("training", description="consent scope a row needs")
+    actors: list[Actor] = Field(
+        ["user"], min_length=1, description="who may be learned from: user, internal, synthetic"
+    )
     unknown_consent: Literal["refuse", "allow"] = Field(
         "refuse", description="what to do with rows whose consent was never recorded"
     )
     licenses: list[str] | None = Field(
-        None, description="allowed licences; rows naming another are refused (none named: allowed)"
+        None, description="allowed licences; rows naming another are refused; none given: all"
     )
-    regions: list[str] | None = Field(None, description="allowed deployment regions, as above")
+    unknown_license: Literal["refuse", "allow"] = Field(
+        "refuse", description="what to do with rows that name no licence, when only some are allowed"
+    )
+    regions: list[str] | None = Field(
+        None,
+        description="allowed deployment regions (residency); rows of another are refused; none given: all",
+    )
+    unknown_region: Literal["refuse", "allow"] = Field(
+        "refuse", description="what to do with rows that name no region, when only some are allowed"
+    )
     failure_threshold: float = Field(0.5, ge=0, le=1, description="score from which a request is a failure")
     control_share: float = Field(
         0.02, ge=0, le=1, description="random share of the other requests, kept as control slice"
     )
-    max_per_user: int = Field(200, ge=1, description="most rows of one user in a drop")
-    edit_ratio_min: float = Field(0.05, ge=0, le=1, description="edits below are cosmetic")
+    replay_share: float = Field(
+        0.05, ge=0, le=0.9, description="share of a selection that earlier drops held already, put in again"
+    )
+    safety_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="random share of safety-tagged requests below the threshold, kept as slice",
+    )
+    safety_finish_classes: list[str] = Field(
+        ["filtered", "refusal"], description="ways to end that tag a request as safety"
+    )
+    safety_features: list[str] = Field([], description="features whose requests are safety-tagged")
+    safety_reports: bool = Field(True, description="whether a user's report tags a request as safety")
+    safety_attributes: list[str] = Field(
+        [], description="request attributes, `key` or `key=value`, that tag a request as safety"
+    )
+    max_per_user: int = Field(200, ge=0, description="most rows of one user in a drop; 0: no cap")
+    max_per_fingerprint: int = Field(
+        0, ge=0, description="most rows of one behaviour fingerprint in a drop; 0: no cap"
+    )
+    max_per_segment: int = Field(0, ge=0, description="most rows of one segment in a drop; 0: no cap")
+    segment_columns: list[str] = Field(
+        ["region"], description="columns of interactions that make, with the feature, a segment"
+    )
+    max_per_feature: int = Field(0, ge=0, description="most rows of one feature in a drop; 0: no cap")
+    rank_sharpness: float = Field(
+        2.0, ge=0, le=16, description="how strongly caps prefer high ranks: 0 blindly, 1 in proportion"
+    )
+    novelty_reference: int = Field(
+        4_096, ge=0, description="prompts of earlier drops that novelty is measured against; 0: all are new"
+    )
+    near_duplicate: float = Field(
+        0.8, gt=0, le=1, description="Jaccard similarity of word shingles from which rows are near duplicates"
+    )
+    target_family: str = Field(
+        "", description="family or name of the model to be trained; its own chosen answers are capped"
+    )
+    self_approval_share: float = Field(
+        0.25, ge=0, le=1, description="most of a drop whose chosen side the target family wrote; 1: no cap"
+    )
+    edit_ratio_min: float = Field(0.05, ge=0, le=1, description="edits of unknown class below are cosmetic")
     edit_ratio_max: float = Field(0.9, ge=0, le=1, description="edits above are a new text, not a correction")
+    weights: str = Field(
+        "", description="file with the weights of the score; empty: score/weights.json in the home folder"
+    )
     seed: int = Field(17, description="seed of every random choice in curation")
     channel: str = Field("default", description="channel whose LATEST pointer a drop moves")
 
@@ -181,10 +250,14 @@ class WebSettings(_Section):
 
 
 class NightlySettings(_Section):
-    """The scheduled drop."""
+    """The nightly build: when and where it runs."""
 
     enabled: bool = Field(False, description="build a drop on the schedule below")
     cron: str = Field("30 2 * * *", description="when, as a cron expression in UTC")
+    engine: Literal["local", "ray"] = Field(
+        "local", description="where a build works on texts: in its own process, or as Ray tasks"
+    )
+    ray_address: str = Field("", description="Ray cluster to use; empty: one on this machine")
 
 
 class Settings(BaseSettings):

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from operator import attrgetter
-from typing import Any, Final, NoReturn
+from typing import Any, Final
 
 import msgspec
 
@@ -105,6 +105,10 @@ def check(event: Event, *, now_us: int, escaped: bool = True) -> int:
     return parse_time(event.occurred_at, now_us=now_us)
 
 
+UNDECODABLE: Final = (msgspec.DecodeError, RecursionError, ValueError)
+"""What a decoder raises for bytes that are not the JSON it wants."""
+
+
 def decode_json(decoder: msgspec.json.Decoder[Any], value: bytes | None, *, max_bytes: int) -> Any:
     """Decode one Kafka value, turning every way it can be broken into an `EventInvalid`."""
     if value is None:
@@ -115,21 +119,22 @@ def decode_json(decoder: msgspec.json.Decoder[Any], value: bytes | None, *, max_
         )
     try:
         return decoder.decode(value)
-    except (msgspec.DecodeError, RecursionError, ValueError) as error:
-        _raise_invalid(error, value)
+    except UNDECODABLE as error:
+        raise undecodable(error, value) from None
 
 
-def _raise_invalid(error: Exception, value: bytes) -> NoReturn:
+def undecodable(error: Exception, value: bytes) -> EventInvalid:
+    """What is wrong with a value whose decoding raised one of `UNDECODABLE`."""
     if isinstance(error, msgspec.ValidationError):
         # msgspec ends its message with the JSON path: "Expected `str`, got `int` - at `$.model`".
         message, _, path = str(error).partition(" - at `")
         if message.startswith("Invalid enum value"):
             message = "not one of the known values"  # msgspec quotes the value, which may be anything
-        raise EventInvalid(reasons.SCHEMA, message, field=path.rstrip("`")) from None
+        return EventInvalid(reasons.SCHEMA, message, field=path.rstrip("`"))
     if isinstance(error, RecursionError):
-        raise EventInvalid(reasons.TOO_DEEP, "nested too deeply") from None
+        return EventInvalid(reasons.TOO_DEEP, "nested too deeply")
     try:
         value.decode()
     except UnicodeDecodeError as bad:
-        raise EventInvalid(reasons.INVALID_UTF8, f"invalid UTF-8 at byte {bad.start}") from None
-    raise EventInvalid(reasons.MALFORMED_JSON, str(error)) from None
+        return EventInvalid(reasons.INVALID_UTF8, f"invalid UTF-8 at byte {bad.start}")
+    return EventInvalid(reasons.MALFORMED_JSON, str(error))

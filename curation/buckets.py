@@ -33,11 +33,12 @@ TEXT_SCHEMA: Final = pl.Schema(
         "occurred_at": pl.Datetime("us", "UTC"),
         "input_messages": pl.String(),
         "output_messages": pl.String(),
+        "tools": pl.String(),
         "edit_text": pl.String(),
     }
 )
 """Rows of a bucket, in order of session, time and id. Messages in their stored form (`contracts.messages`);
-`edit_text` is the last edit of the response, null when there is none."""
+`tools` as JSON; `edit_text` is the last edit of the response, null when there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +110,7 @@ def fill(
     texts = (
         lake.scan("requests", version=version)
         .filter(pl.col("date").is_in(wanted["date"].unique().implode()))
-        .select("request_id", "partition", "offset", "input_messages", "output_messages")
+        .select("request_id", "partition", "offset", "input_messages", "output_messages", "tools")
         .join(places.lazy(), on=["request_id", "partition", "offset"], how="inner")
         .select(*TEXT_SCHEMA, "bucket")
     )

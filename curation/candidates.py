@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final
 
@@ -14,7 +14,7 @@ from sinks.lake import Lake
 INPUT_TABLES: Final = ("requests", "signals", "outcomes", "consents", "interactions")
 """Tables a drop is a function of; their Delta versions are pinned in its manifest."""
 
-REQUEST_TERMS: Final = ("tools", "consent_scopes", "consent_policy_version", "license", "base_model")
+REQUEST_TERMS: Final = ("consent_scopes", "consent_policy_version", "license", "base_model")
 
 
 def pin_inputs(lake: Lake) -> dict[str, int]:
@@ -32,11 +32,14 @@ def latest_event(lake: Lake, versions: Mapping[str, int]) -> datetime | None:
     return max(times, default=None)
 
 
-def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
+def load_candidates(
+    lake: Lake, versions: Mapping[str, int], as_of: datetime, more: Sequence[str] = ()
+) -> pl.DataFrame:
     """Interactions as of a time with the terms of their requests, ordered by request id.
 
     Texts stay in the lake (`curation.buckets` fetches those that are wanted): `has_text` says whether
-    there are any. `partition` and `offset` are those of the copy of the request that counts.
+    there are any. `more` names further columns of `requests`. `partition` and `offset` are those of the copy
+    of the request that counts.
     """
     interactions = lake.interactions(as_of=as_of, version=versions["interactions"]).collect()
     copies = (
@@ -47,7 +50,8 @@ def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) ->
             "partition",
             "offset",
             *REQUEST_TERMS,
-            has_text=pl.col("input_messages").is_not_null() & pl.col("output_messages").is_not_null(),
+            *more,
+            has_text=has_text(),
         )
         .collect(engine="streaming")
     )
@@ -58,13 +62,21 @@ def load_candidates(lake: Lake, versions: Mapping[str, int], as_of: datetime) ->
     )
 
 
-def load_edits(lake: Lake, versions: Mapping[str, int], as_of: datetime) -> pl.DataFrame:
-    """Edit signals with text as of a time: event_id, occurred_at, text."""
+def has_text() -> pl.Expr:
+    """Whether a request came with what was asked and what was answered; else it is metadata only."""
+    return pl.col("input_messages").is_not_null() & pl.col("output_messages").is_not_null()
+
+
+def load_edits(
+    lake: Lake, versions: Mapping[str, int], as_of: datetime, actors: Sequence[str] = ("user",)
+) -> pl.DataFrame:
+    """Edit signals with text as of a time, by actors who may be learned from: event_id, occurred_at, text."""
     return (
         lake.signals(version=versions["signals"])
         .filter(
             pl.col("kind") == "edit",
             pl.col("text").is_not_null(),
+            pl.col("actor").is_in(list(actors)),
             pl.col("occurred_at") <= as_of,
         )
         .select("event_id", "occurred_at", "text")

@@ -118,7 +118,7 @@ def store_verdicts(lake: Lake, judgments: Sequence[Judgment], *, judge_name: str
 def confirm(rows: pl.DataFrame, judgments: Sequence[Judgment]) -> StepResult:
     """Attach verdicts; rows the judge is unsure of, or never saw, are refused with the reason.
 
-    A failure must be judged `fail` and a control row `pass` to go on: the judge and the evidence
+    A failing row must be judged `fail` and any other `pass` to go on: the judge and the evidence
     have to agree. Adds `verdict`, `failure_kind`, `severity`.
     """
     verdicts = pl.DataFrame(
@@ -143,7 +143,7 @@ def confirm(rows: pl.DataFrame, judgments: Sequence[Judgment]) -> StepResult:
         },
     )
     marked = rows.join(verdicts, on="request_id", how="left", maintain_order="left")
-    wanted = pl.when(pl.col("slice") == "failure").then(pl.lit("fail")).otherwise(pl.lit("pass"))
+    wanted = pl.when("failing").then(pl.lit("fail")).otherwise(pl.lit("pass"))
     agreed = (pl.col("verdict") == wanted).fill_null(value=False)
     reason = (
         pl.when(pl.col("verdict").is_null())

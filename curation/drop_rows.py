@@ -11,7 +11,7 @@ import polars as pl
 from contracts.tables import frame_schema
 
 TRANSFORMS: Final = ("normalize@1", "chat_turns@1")
-"""What was done to the text of every row, in order, with versions."""
+"""What is done to the text of every row, in order, with versions; redaction comes after."""
 
 
 def table_rows(
@@ -24,7 +24,7 @@ def table_rows(
         consent_scope=pl.lit(identity["config"]["purpose"]),
         consent_policy_version=pl.col("consent_policy"),
         consent_as_of=moment,
-        transforms=pl.lit(list(TRANSFORMS)),
+        transforms=pl.lit(list(identity["transforms"])),
         judge_epoch=pl.lit(identity["judge"]["epoch"]),
         guideline_version=pl.lit(None, dtype=pl.String),
     )

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final, Protocol, TypeVar
 
 from contracts.errors import SettingsError
+from contracts.settings import NightlySettings
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -57,7 +58,7 @@ class RayEngine:
             except (ConnectionError, ValueError) as error:
                 raise SettingsError(
                     f"no Ray cluster answers at {address or 'this machine'}: {error}",
-                    hint="Start one with `ray start --head`, or correct curation.ray_address.",
+                    hint="Start one with `ray start --head`, or correct nightly.ray_address.",
                 ) from None
 
     def map(self, work: Callable[[Item], Result], items: Sequence[Item]) -> Iterator[Result]:
@@ -77,6 +78,6 @@ def _apply(work: Callable[[Item], Result], item: Item) -> Result:
     return work(item)
 
 
-def make_engine(name: str, *, address: str = "") -> Engine:
-    """The engine of that name (local or ray)."""
-    return RayEngine(address) if name == "ray" else LocalEngine()
+def make_engine(settings: NightlySettings) -> Engine:
+    """The engine the settings name. Raises `SettingsError` when it cannot be had."""
+    return RayEngine(settings.ray_address) if settings.engine == "ray" else LocalEngine()

@@ -1,15 +1,14 @@
-"""Gates on the final text of training rows, and exact deduplication."""
+"""Gates on the final text of training rows."""
 
 from __future__ import annotations
 
-import hashlib
 from typing import Any, Final
 
 import polars as pl
 
 from contracts.settings import CurationSettings
 from curation.pairs import parse
-from curation.steps import StepResult, gate, refusals
+from curation.steps import StepResult, gate
 
 PROMPT_ENDS: Final = frozenset({"user", "tool"})
 
@@ -38,8 +37,13 @@ def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> Ste
 
     Reasons: `non_text_parts` (tool calls, images: they would be lost), `prompt_end` (the prompt does
     not end with the user), `several_turns` (an answer of more than one turn), `empty_side`,
-    `identical_sides` (a tie), `edit_cosmetic` and `edit_rewrite` (an edit outside the correcting range).
+    `identical_sides` (a tie), `edit_cosmetic`, `edit_opposite` and `edit_rewrite` (an edit that corrects
+    nothing, turns the statement round, or is a new text: see `joiners.edits`).
     """
+    few = pl.col("edit_ratio") < settings.edit_ratio_min
+    # Rows of a version that knew no classes go by the ratio alone.
+    cosmetic = pl.when(pl.col("edit_class").is_null()).then(few).otherwise(pl.col("edit_class") == "cosmetic")
+    rewrite = (pl.col("edit_ratio") > settings.edit_ratio_max) | (pl.col("edit_class") == "rewrite")
     edit = pl.col("pair_source") == "user_edit"
     pair = pl.col("kind") == "preference"
     side_missing = (
@@ -63,50 +67,15 @@ def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> Ste
             ("several_turns", _either("_several")),
             ("empty_side", _either("_blank")),
             ("identical_sides", pair & (pl.col("chosen") == pl.col("rejected"))),
-            ("edit_cosmetic", edit & (pl.col("edit_ratio") < settings.edit_ratio_min)),
-            ("edit_rewrite", edit & (pl.col("edit_ratio") > settings.edit_ratio_max)),
+            ("edit_cosmetic", edit & cosmetic),
+            ("edit_opposite", edit & (pl.col("edit_class") == "opposite")),
+            ("edit_rewrite", edit & rewrite),
         ],
         kind=pl.col("kind"),
         details={
             reason: pl.format("edit ratio {}", pl.col("edit_ratio").round(3))
-            for reason in ("edit_cosmetic", "edit_rewrite")
+            for reason in ("edit_cosmetic", "edit_opposite", "edit_rewrite")
         },
     )
     kept = result.kept.drop("^_(end|several|blank).*$")
     return StepResult(result.name, kept, result.refused, result.rows_in)
-
-
-def example_id(kind: str, *texts: str | None) -> str:
-    """Id of a row: SHA-256 (first 32 hex) of its kind and texts, so equal content has equal ids."""
-    digest = hashlib.sha256(kind.encode())
-    for text in texts:
-        digest.update(b"\x1e" if text is None else b"\x1f" + text.encode())
-    return digest.hexdigest()[:32]
-
-
-def deduplicate(rows: pl.DataFrame) -> StepResult:
-    """Keep one row per content: the one with the highest failure score, then the first request.
-
-    Adds `example_id`; rows leave ordered by it.
-    """
-    ids = [
-        example_id(kind, prompt, chosen, rejected)
-        for kind, prompt, chosen, rejected in rows.select("kind", "prompt", "chosen", "rejected").iter_rows()
-    ]
-    ranked = rows.with_columns(example_id=pl.Series(ids, dtype=pl.String)).sort(
-        "example_id", -pl.col("failure_score"), pl.col("request_ids").list.first()
-    )
-    first = ranked["example_id"].is_first_distinct()
-    refused = ranked.filter(~first)
-    return StepResult(
-        "dedupe",
-        ranked.filter(first),
-        refusals(
-            "dedupe",
-            refused,
-            reason="duplicate",
-            kind=pl.col("kind"),
-            detail=pl.format("same content as example {}", pl.col("example_id")),
-        ),
-        rows.height,
-    )

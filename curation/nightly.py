@@ -19,18 +19,20 @@ import polars as pl
 
 from contracts.errors import TerminalError
 from contracts.settings import Settings
-from curation import candidates
+from contracts.tables import frame_schema
 from curation.buckets import scratch
 from curation.build import Progress, Sources, Workplace, build, silent
-from curation.drop_rows import table_rows
+from curation.drop_rows import TRANSFORMS, table_rows
 from curation.engine import Engine, LocalEngine
 from curation.judge.base import Judge
 from curation.judge.verdicts import Spend
+from curation.redaction.step import make_redactor
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from curation.settle import SettleReport, settle
 from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
 from sinks.drops.publish import publish, published, stage
+from sinks.evals import identity
 from sinks.lake import Lake
 
 CODE_VERSION = version("tailrace")
@@ -40,7 +42,7 @@ CODE_VERSION = version("tailrace")
 class DropResult:
     """What a build came to. `new` is false when the very same drop was published before.
 
-    `seconds`: step → time it took, nothing for a drop that was there.
+    `seconds`: step → time it took when the drop was built.
     """
 
     drop_id: str
@@ -55,14 +57,17 @@ class DropResult:
     spent: Spend
 
 
-def drop_identity(
-    settings: Settings, model: ScoreModel, judge: Judge, inputs: Mapping[str, int], as_of: datetime
-) -> dict[str, Any]:
+def drop_identity(settings: Settings, model: ScoreModel, judge: Judge, sources: Sources) -> dict[str, Any]:
     """Everything a drop is a function of; its hash names the drop."""
     config = settings.curation.model_dump(mode="json")
+    redactor = make_redactor(settings.privacy)
     return {
-        "as_of": as_of,
-        "inputs": dict(inputs),
+        "as_of": sources.as_of,
+        "inputs": dict(sources.versions),
+        "transforms": [*TRANSFORMS, *([redactor.transform] if redactor else [])],
+        "evals": identity(sources.evals),
+        "releases": sorted(sources.released),
+        "earlier_drops": list(sources.earlier),
         "config": config,
         "config_hash": stable_hash(config),
         "score_version": model.version,
@@ -92,28 +97,25 @@ def make_drop(
     """
     with exclusive(drops_root):
         settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
-        inputs = candidates.pin_inputs(lake)
-        as_of = as_of or candidates.latest_event(lake, inputs)
-        if as_of is None:
-            raise TerminalError(
-                "the lake holds no interactions yet",
-                hint="Send events (`tailrace simulate`, `tailrace replay`) and run `tailrace worker` first.",
-            )
-        identity = drop_identity(settings, model, judge, inputs, as_of)
+        sources = Sources.pin(lake, settings.curation.channel, as_of)
+        about = drop_identity(settings, model, judge, sources)
         channel = settings.curation.channel
-        drop_id = f"{as_of:%Y%m%d}-{stable_hash([channel, identity])[:12]}"
+        drop_id = f"{sources.as_of:%Y%m%d}-{stable_hash([channel, about])[:12]}"
         if (row := published(lake, drop_id)) is not None:
             return _existing(drops_root, drop_id, row, settled)
         with scratch(drops_root) as folder:
             place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
-            built = build(Sources(lake, inputs, as_of), settings.curation, judge, place, now_us=now_us)
+            built = build(sources, settings, judge, place, now_us=now_us)
         counts = built.rows.group_by("kind").len()
         per_kind = dict(counts.iter_rows())
-        tables = table_rows(built.rows, built.funnel.refused(), drop_id, identity, as_of)
+        tables = table_rows(built.rows, built.funnel.refused(), drop_id, about, sources.as_of)
+        tables["example_sketches"] = built.sketches.with_columns(drop_id=pl.lit(drop_id)).select(
+            list(frame_schema("example_sketches"))
+        )
         content = {
             "drop_id": drop_id,
             "channel": channel,
-            **identity,
+            **about,
             "counts": {
                 "preference": per_kind.get("preference", 0),
                 "unpaired": per_kind.get("unpaired", 0),
@@ -121,22 +123,24 @@ def make_drop(
             },
             "kto": kto_weights(built.rows),
             "judge_cost": built.cost,
+            **built.blocks,
             "funnel": built.funnel.stats,
         }
         staged = stage(drops_root, drop_id, built.rows, content)
         registry_row = {
             "drop_id": drop_id,
             "channel": channel,
-            "as_of": as_of,
+            "as_of": sources.as_of,
             "published_at": datetime.fromtimestamp(now_us / 1_000_000, UTC),
-            "inputs": msgspec.json.encode(dict(inputs)).decode(),
-            "config_hash": identity["config_hash"],
+            "inputs": msgspec.json.encode(dict(sources.versions)).decode(),
+            "config_hash": about["config_hash"],
             "code_version": CODE_VERSION,
             "judge_epoch": judge.epoch.id,
             "judge": judge.epoch.name,
             "preference_rows": per_kind.get("preference", 0),
             "unpaired_rows": per_kind.get("unpaired", 0),
             "quarantined_rows": tables["quarantine"].height,
+            "step_seconds": msgspec.json.encode(built.funnel.seconds).decode(),
         }
         folder = publish(lake, drops_root, staged, registry_row, tables, step=step)
         return DropResult(
@@ -170,6 +174,11 @@ def kto_weights(rows: pl.DataFrame) -> dict[str, float]:
     }
 
 
+def step_seconds(row: Mapping[str, Any]) -> dict[str, float]:
+    """Time each step took from a drop's registry row, seconds by step in order; empty when not recorded."""
+    return msgspec.json.decode(row["step_seconds"], type=dict[str, float]) if row["step_seconds"] else {}
+
+
 def _existing(drops_root: Path, drop_id: str, row: Mapping[str, Any], settled: SettleReport) -> DropResult:
     folder = drops_root / row["path"]
     if problems := verify(folder):
@@ -186,7 +195,7 @@ def _existing(drops_root: Path, drop_id: str, row: Mapping[str, Any], settled: S
         unpaired_rows=row["unpaired_rows"],
         quarantined_rows=row["quarantined_rows"],
         funnel=manifest["funnel"],
-        seconds={},
+        seconds=step_seconds(row),
         settled=settled,
         spent=Spend(),
     )

@@ -23,6 +23,10 @@ SIDE_COLUMNS: Final = (
     "date",
     "feature",
     "slice",
+    "failing",
+    "safety",
+    "inclusion_probability",
+    "novelty",
     "failure_score",
     "score_version",
     "contributions",
@@ -33,6 +37,7 @@ SIDE_COLUMNS: Final = (
     "consent_policy",
     "verdict",
     "edit_ratio",
+    "edit_class",
     "tools",
 )
 """What a row takes over from its (failing) request."""
@@ -46,7 +51,7 @@ def _turns(stored: str | None) -> str | None:
     return msgspec.json.encode(chat_turns(messages)).decode() if is_plain_text(messages) else None
 
 
-def _answer(text: str | None) -> str | None:
+def answer_turns(text: str | None) -> str | None:
     """One assistant turn as JSON."""
     if text is None:
         return None
@@ -81,8 +86,10 @@ def edit_pairs(failures: pl.DataFrame) -> pl.DataFrame:
         evidence_ids=pl.concat_list("edit_id"),
         rejected_request_id=pl.col("request_id"),
         chosen_request_id=pl.lit(None, dtype=pl.String),
+        chosen_model=pl.lit(None, dtype=pl.String),
+        chosen_base_model=pl.lit(None, dtype=pl.String),
         prompt=pl.col("prompt_turns"),
-        chosen=rows["edit_text"].map_elements(_answer, return_dtype=pl.String),
+        chosen=rows["edit_text"].map_elements(answer_turns, return_dtype=pl.String),
         rejected=pl.col("response_turns"),
         label=pl.lit(None, dtype=pl.Boolean),
     )
@@ -101,6 +108,8 @@ def regenerate_pairs(failures: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataF
         chosen_id="request_id",
         chosen_turns="response_turns",
         chosen_signals="signal_ids",
+        chosen_model="model",
+        chosen_base_model="base_model",
     )
     rows = (
         failures.filter(pl.col("regenerate_count") + pl.col("retry_count") > 0)
@@ -118,6 +127,8 @@ def regenerate_pairs(failures: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataF
         evidence_ids=pl.concat_list("signal_ids", "chosen_signals"),
         rejected_request_id=pl.col("request_id"),
         chosen_request_id=pl.col("chosen_id"),
+        chosen_model=pl.col("chosen_model"),
+        chosen_base_model=pl.col("chosen_base_model"),
         prompt=pl.col("prompt_turns"),
         chosen=pl.col("chosen_turns"),
         rejected=pl.col("response_turns"),
@@ -150,12 +161,14 @@ def unpaired_rows(rows: pl.DataFrame) -> pl.DataFrame:
         source_type=pl.lit("production_log"),
         request_ids=pl.concat_list("request_id"),
         evidence_ids=pl.concat_list("signal_ids", "outcome_ids"),
-        rejected_request_id=pl.when(pl.col("slice") == "failure").then("request_id"),
-        chosen_request_id=pl.when(pl.col("slice") != "failure").then("request_id"),
+        rejected_request_id=pl.when("failing").then("request_id"),
+        chosen_request_id=pl.when(~pl.col("failing")).then("request_id"),
+        chosen_model=pl.when(~pl.col("failing")).then("model"),
+        chosen_base_model=pl.when(~pl.col("failing")).then("base_model"),
         prompt=pl.col("prompt_turns"),
-        chosen=pl.when(pl.col("slice") != "failure").then("response_turns"),
-        rejected=pl.when(pl.col("slice") == "failure").then("response_turns"),
-        label=pl.col("slice") != "failure",
+        chosen=pl.when(~pl.col("failing")).then("response_turns"),
+        rejected=pl.when("failing").then("response_turns"),
+        label=~pl.col("failing"),
     )
 
 

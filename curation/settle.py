@@ -14,9 +14,10 @@ import polars as pl
 
 from contracts.tables import frame_schema
 from curation.scoring import DEFAULT_MODEL, ScoreModel, score
-from joiners.attribution import NOWHERE, attribute, following
+from joiners.attribution import NOWHERE, attribute
 from joiners.interactions import JOINED_COLUMNS, first_arrivals, follow_up, joined_rows
 from joiners.light import OUTCOME_COLUMNS, SIGNAL_COLUMNS
+from joiners.sessions import Sessions
 from sinks.lake import Lake
 from sinks.lake_errors import translated
 from sinks.light import REQUEST_SOURCE_COLUMNS, light_requests
@@ -24,9 +25,6 @@ from sinks.transactions import append_revisions
 
 REQUESTS_PER_STEP: Final = 50_000
 """Requests recomputed at a time: bounds memory by their text."""
-
-CLOCKS_APART_US: Final = 10 * 60 * 1_000_000
-"""How far the broker's and the worker's clocks may be apart."""
 
 EVIDENCE: Final = {"signals": SIGNAL_COLUMNS, "outcomes": OUTCOME_COLUMNS}
 
@@ -48,12 +46,13 @@ class SettleReport:
 class _Ids:
     """What the lake knows, by ids and times only.
 
-    current: interactions as they are. requests: each once, with the position of the session's next one.
-    evidence: kind → events of settled requests, each with its request (`target`).
+    current: interactions as they are. requests: each once; sessions: their order. evidence: kind → events of
+    settled requests, each with its request (`target`).
     """
 
     current: pl.DataFrame
     requests: pl.DataFrame
+    sessions: Sessions
     evidence: dict[str, pl.DataFrame]
 
 
@@ -73,18 +72,21 @@ def settle(lake: Lake, *, horizon_us: int, now_us: int, model: ScoreModel = DEFA
 def _settle(lake: Lake, horizon_us: int, now_us: int, model: ScoreModel) -> SettleReport:
     # Interactions first: whatever they hold is in the tables read after them.
     current = lake.interactions().select(_CURRENT).collect()
-    copies = lake.sound("requests").filter(~pl.col("duplicate")).select(_REQUEST_IDS).collect()
-    requests = first_arrivals(copies, "request_id")
-    nexts = pl.Series(following(requests)).replace(NOWHERE, None)
-    requests = requests.with_columns(next=nexts, next_id=requests["request_id"].gather(nexts))
-    moved = copies.join(requests, on=["request_id", "session_id", "occurred_at"], how="anti")
-    stale = [_other_neighbours(requests, moved, current, horizon_us), _other_copies(requests, current)]
+    requests, moved = _once(lake, "requests", _REQUEST_IDS)
+    sessions = Sessions(requests, horizon_us=horizon_us)
+    nexts = pl.Series(sessions.next_in_time()).replace(NOWHERE, None)
+    requests = requests.with_columns(
+        position=pl.int_range(pl.len()),
+        followers=sessions.followers(),
+        next_request_id=requests["request_id"].gather(nexts),
+    )
+    stale = [_other_followers(requests, moved, current), _other_copies(requests, current)]
     evidence, late_events = {}, 0
     for kind in EVIDENCE:
         evidence[kind], missing, changed = _compare(lake, kind, requests, current)
         late_events += missing
         stale.append(changed)
-    ids = _Ids(current, requests, evidence)
+    ids = _Ids(current, requests, sessions, evidence)
     touched = requests.join(pl.concat(stale).unique(), on="request_id", how="semi").sort("occurred_at")
     revised = 0
     for start in range(0, touched.height, REQUESTS_PER_STEP):
@@ -97,8 +99,8 @@ def _settle(lake: Lake, horizon_us: int, now_us: int, model: ScoreModel) -> Sett
 
 _REVISION: Final = ("request_id", "revision", "partition", "offset")
 _CURRENT: Final = (
-    *(*_REVISION, "date", "settled_at", "has_abandon", "has_rephrase"),
-    *("signal_ids", "outcome_ids"),
+    *(*_REVISION, "date"),
+    *("next_request_id", "follow_up_count", "signal_ids", "outcome_ids"),
 )
 _REQUEST_IDS: Final = (
     "request_id",
@@ -107,9 +109,24 @@ _REQUEST_IDS: Final = (
     "date",
     "partition",
     "offset",
-    "received_at",
 )
 _EVENT_IDS: Final = ("event_id", "session_id", "request_id", "occurred_at", "date", "partition", "offset")
+
+
+def _once(lake: Lake, kind: str, columns: tuple[str, ...]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """Events of a kind, each once, and the ids of those that came again with another session or time, with
+    the session of the repeat.
+
+    The stream may have joined such a repeat: where it had forgotten the first copy, but also one that is
+    marked as a duplicate, when it restarted behind the first copy.
+    """
+    copies = lake.sound(kind).select(*columns, "duplicate").collect()
+    key = columns[0]
+    events = first_arrivals(copies.filter(~pl.col("duplicate")).drop("duplicate"), key)
+    same = [key, "session_id", "occurred_at"]
+    return events, copies.join(events, on=same, how="anti", nulls_equal=True).select(
+        key, "session_id"
+    ).unique()
 
 
 def _compare(
@@ -117,15 +134,12 @@ def _compare(
 ) -> tuple[pl.DataFrame, int, pl.DataFrame]:
     """Evidence of settled requests, how much of it they do not hold, and the requests that are wrong."""
     columns = (*_EVENT_IDS, "supersedes") if "supersedes" in EVIDENCE[kind] else _EVENT_IDS
-    copies = lake.sound(kind).filter(~pl.col("duplicate")).select(columns).collect()
-    events = first_arrivals(copies, "event_id")
+    events, moved = _once(lake, kind, columns)
     events = attribute(requests, events).join(current, left_on="target", right_on="request_id", how="semi")
     pairs = events.select("event_id", request_id="target")
     held = current.select("request_id", event_id=pl.col(f"{kind[:-1]}_ids")).explode("event_id").drop_nulls()
     missing = pairs.join(held, on=["event_id", "request_id"], how="anti")
     wrong = held.join(pairs, on=["event_id", "request_id"], how="anti")
-    # The stream may have joined a repeat that came when the first copy was forgotten.
-    moved = copies.join(events, on=["event_id", "occurred_at"], how="anti").select("event_id")
     again = pairs.join(moved, on="event_id", how="semi")
     return events, missing.height, pl.concat(f.select("request_id") for f in (missing, wrong, again))
 
@@ -136,64 +150,33 @@ def _other_copies(requests: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame
     return current.join(requests, on=places, how="anti").select("request_id")
 
 
-def _other_neighbours(
-    requests: pl.DataFrame, moved: pl.DataFrame, current: pl.DataFrame, horizon_us: int
-) -> pl.DataFrame:
-    """Interactions whose next request may not have been the one the stream saw.
+def _other_followers(requests: pl.DataFrame, moved: pl.DataFrame, current: pl.DataFrame) -> pl.DataFrame:
+    """Interactions joined with another next request than theirs, or with another number of follow-ups.
 
-    Exact where there is a next request now and was none, or the other way round: presence flags say so.
-    Otherwise another one may have been taken for the next: one that came before it, one in the same
-    partition (the stream keeps partitions apart), or a repeat at another time (`moved`).
+    The stream saw nothing that is not there now, so equal numbers are equal sets; except in sessions that
+    hold a repeat at another time (`moved`): there whatever saw any is looked at.
     """
-    horizon = pl.duration(microseconds=horizon_us)
-    later_offsets = pl.col("offset").reverse().cum_min().shift(1).reverse().over("session_id", "partition")
-    arrivals = (
-        requests.with_row_index("row")
-        .with_columns(
-            seen_before=pl.col("occurred_at").cum_max().shift(1).over("partition", order_by="offset")
-        )
-        .sort("session_id", "occurred_at", "request_id")
-        .with_columns(overtaken=pl.col("offset") > later_offsets)
-        .sort("row")
-        .select("occurred_at", "partition", "received_at", "seen_before", "overtaken")
+    rows = requests.join(
+        current.select("request_id", "follow_up_count", seen_next="next_request_id"), on="request_id"
     )
-    after = [arrivals[name].gather(requests["next"]).alias(f"next_{name}") for name in arrivals.columns]
-    rows = requests.with_columns(after).join(
-        current.select("request_id", "settled_at", "has_abandon", "has_rephrase"), on="request_id"
-    )
-    follows = (pl.col("next_occurred_at") <= pl.col("occurred_at") + horizon).fill_null(value=False)
-    came_after = (
-        (pl.col("next_seen_before") >= pl.col("occurred_at") + horizon)
-        | (pl.col("next_received_at") >= pl.col("settled_at") - pl.duration(microseconds=CLOCKS_APART_US))
-        # Some producers stamp messages with the event's own time: it does not say when they came.
-        | (pl.col("next_received_at") <= pl.col("next_occurred_at") + pl.duration(milliseconds=1))
-    ).fill_null(value=True)
-    suspect = (
-        (follows & pl.col("has_abandon") & ~pl.col("has_rephrase"))
-        | (~follows & ~pl.col("has_abandon"))
-        | (follows & (pl.col("next_partition") != pl.col("partition")))
-        | (follows & pl.col("next_overtaken").fill_null(value=False) & came_after)
-        | pl.col("session_id").is_in(moved["session_id"].implode())
-    )
-    return rows.filter(suspect).select("request_id")
+    # Rows of a version that kept no number are told by their next request alone.
+    other_number = (pl.col("follow_up_count") != pl.col("followers")).fill_null(value=False)
+    other_next = pl.col("seen_next").ne_missing(pl.col("next_request_id"))
+    saw_any = (pl.col("follow_up_count") > 0).fill_null(value=True)
+    torn = saw_any & pl.col("session_id").is_in(moved["session_id"].implode())
+    return rows.filter(other_number | other_next | torn).select("request_id")
 
 
 def _join_again(lake: Lake, ids: _Ids, step: pl.DataFrame, horizon_us: int) -> pl.DataFrame:
     """The joined rows of a step's requests, from everything known."""
-    nexts = ids.requests[step["next"].drop_nulls().unique()]
-    places = pl.concat([step, nexts.join(step, on="request_id", how="anti")])
+    followers = ids.requests[ids.sessions.all_followers(step["position"].to_numpy())]
+    places = pl.concat([step, followers.join(step, on="request_id", how="anti")])
     read = light_requests(_rows(lake, "requests", places, ("request_id", "partition", "offset")))
     # Erased ones are gone.
     known = places.select("request_id").join(read, on="request_id", maintain_order="left")
-    ordered = known.select("request_id", position=pl.int_range(pl.len()))
     own = known.join(step, on="request_id", how="semi", maintain_order="left")
-    after = (
-        own.select("request_id")
-        .join(step.select("request_id", "next_id"), on="request_id", how="left", maintain_order="left")
-        .join(ordered, left_on="next_id", right_on="request_id", how="left", maintain_order="left")
-    )
-    rows = follow_up(own, known, after["position"].fill_null(NOWHERE).to_numpy(), horizon_us)
-    targets = ordered.head(own.height).rename({"request_id": "target_id", "position": "target"})
+    rows = follow_up(own, known, horizon_us)
+    targets = own.select(target_id="request_id", target=pl.int_range(pl.len()))
     evidence = []
     for kind, columns in EVIDENCE.items():
         mine = ids.evidence[kind].rename({"target": "target_id"}).join(targets, on="target_id")

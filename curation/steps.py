@@ -29,12 +29,16 @@ REFUSAL_SCHEMA: Final = pl.Schema(
 
 @dataclass(frozen=True, slots=True)
 class StepResult:
-    """Outcome of one step: rows that go on, rows refused (`REFUSAL_SCHEMA`), and its statistics."""
+    """Outcome of one step: rows that go on, rows refused (`REFUSAL_SCHEMA`), and its statistics.
+
+    `notes` are further figures for the funnel, if the step has any.
+    """
 
     name: str
     kept: pl.DataFrame
     refused: pl.DataFrame
     rows_in: int
+    notes: Mapping[str, Any] = field(default_factory=dict)
 
     def stats(self) -> dict[str, Any]:
         """One row of the funnel: step, rows in and out, refusals by reason."""
@@ -44,6 +48,7 @@ class StepResult:
             "in": self.rows_in,
             "out": self.kept.height,
             "refused": dict(counts.iter_rows()),
+            **self.notes,
         }
 
 
@@ -65,22 +70,23 @@ class Funnel:
         """The next step begins now."""
         self._since = self.clock()
 
-    def record(self, result: StepResult, *, elsewhere: float = 0.0) -> pl.DataFrame:
-        """Note a step's result; returns the rows that go on.
-
-        Its time is that since the last step, and `elsewhere` (seconds) what was done for it before.
-        """
-        self.spend(result.name, elsewhere)
+    def record(self, result: StepResult) -> pl.DataFrame:
+        """Note a step's result, and the time since the last one; returns the rows that go on."""
+        self.spend(result.name)
         self.stats.append(result.stats())
         self.refusals.append(result.refused)
         return result.kept
 
-    def spend(self, name: str, elsewhere: float = 0.0) -> None:
-        """Count the time since the last step, and `elsewhere` seconds, as spent on this one."""
+    def spend(self, name: str) -> None:
+        """Count the time since the last step as spent on this one."""
         now = self.clock()
-        lap = 0.0 if self._since is None else now - self._since
-        self.seconds[name] = self.seconds.get(name, 0.0) + lap + elsewhere
+        self.add({name: 0.0 if self._since is None else now - self._since})
         self._since = now
+
+    def add(self, seconds: Mapping[str, float]) -> None:
+        """Count time that was spent on steps elsewhere."""
+        for name, more in seconds.items():
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + more, 3)
 
     def refused(self) -> pl.DataFrame:
         """All refusals."""

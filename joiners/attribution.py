@@ -62,22 +62,6 @@ def amends(evidence: pl.DataFrame) -> bool:
     return "supersedes" in evidence.columns and evidence["supersedes"].null_count() < evidence.height
 
 
-def following(requests: pl.DataFrame, *, apart: bool = False) -> Positions:
-    """Position of the session's next request for each request, `NOWHERE` for the last.
-
-    Sessions are in order of time, then of request id. `apart`: a session's requests in different
-    partitions are different sessions.
-    """
-    by = ["session_id", "partition"] if apart else ["session_id"]
-    keys = requests.select(*by, "occurred_at", "request_id").with_row_index("row")
-    ordered = keys.sort(*by, "occurred_at", "request_id")
-    same = pl.all_horizontal(pl.col(key).shift(-1) == pl.col(key) for key in by)
-    follows = ordered.select("row", next=pl.when(same).then(pl.col("row").shift(-1)))
-    result: Positions = np.full(requests.height, NOWHERE, dtype=np.int64)
-    result[follows["row"].to_numpy()] = follows["next"].cast(pl.Int64).fill_null(NOWHERE).to_numpy()
-    return result
-
-
 def _own_targets(requests: pl.DataFrame, evidence: pl.DataFrame, *, apart: bool = False) -> Positions:
     """Position of the request each event speaks about by its own words."""
     named = evidence["request_id"].is_not_null()

@@ -11,48 +11,15 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from joiners import text
+from joiners import edits, text
+from joiners.finishes import finish_class
 from joiners.groups import Groups, Mask
 from joiners.light import RESPONSE_CHARS
-
-TRUNCATED_REASONS: Final = ["length", "max_tokens", "max_output_tokens", "model_length"]
-FILTERED_REASONS: Final = ["content_filter", "safety", "blocklist", "prohibited_content"]
-
-REFUSAL_PATTERN: Final = (
-    r"(?i)^\W*(?:i['’]?m (?:really |very |so )?sorry\b.{0,40}\b(?:can['’]?t|cannot|unable|not able)"
-    r"|(?:sorry|unfortunately|apologies)?\W*(?:but )?(?:i|we) "
-    r"(?:can['’]?t|cannot|can not|am unable to|am not able to"
-    r"|won['’]?t|will not|must decline to|have to decline)\b[^.]{0,60}"
-    r"\b(?:help|assist|comply|do that|provide|answer|fulfil|fulfill|share|discuss|with that)"
-    r"|as an ai\b.{0,60}\b(?:can['’]?t|cannot|unable|not able))"
-)
-"""Openings by which assistants decline; only the first 200 characters are looked at."""
 
 SAME_PROMPT: Final = 0.98
 """Similarity from which the next prompt counts as a retry rather than a rephrase."""
 
 POSITIVE_RATING: Final = 4.0
-
-
-def is_refusal(response: pl.Expr) -> pl.Expr:
-    """Whether a response opens like a refusal; false where there is none."""
-    return response.str.slice(0, 200).str.contains(REFUSAL_PATTERN).fill_null(value=False)
-
-
-def finish_class() -> pl.Expr:
-    """How the call ended: error, filtered, truncated, refusal or ok."""
-    reason = pl.col("finish_reason").str.to_lowercase()
-    return (
-        pl.when(pl.col("error_type").is_not_null() | (reason == "error").fill_null(value=False))
-        .then(pl.lit("error"))
-        .when(reason.is_in(FILTERED_REASONS).fill_null(value=False))
-        .then(pl.lit("filtered"))
-        .when(reason.is_in(TRUNCATED_REASONS).fill_null(value=False))
-        .then(pl.lit("truncated"))
-        .when((reason == "refusal").fill_null(value=False) | is_refusal(pl.col("response_text")))
-        .then(pl.lit("refusal"))
-        .otherwise(pl.lit("ok"))
-    )
 
 
 COUNTED: Final = (
@@ -117,18 +84,31 @@ def _replaced(outcomes: pl.DataFrame) -> Mask:
     return found["replaced"].fill_null(value=False).to_numpy()
 
 
+def _with_edits(rows: pl.DataFrame) -> pl.DataFrame:
+    """`edit_ratio` and `edit_class`; null where there is no edited text or nothing it was made from."""
+    there = (rows["edit_text"].is_not_null() & rows["response_text"].is_not_null()).arg_true()
+    before, after = rows["response_text"].gather(there), rows["edit_text"].gather(there)
+    ratio = text.edit_ratio(before, after)
+    return rows.with_columns(
+        edit_ratio=pl.repeat(None, rows.height, dtype=pl.Float64, eager=True).scatter(there, ratio),
+        edit_class=pl.repeat(None, rows.height, dtype=pl.String, eager=True).scatter(
+            there, edits.classify(before, after, ratio)
+        ),
+    )
+
+
 def with_features(rows: pl.DataFrame) -> pl.DataFrame:
-    """Final feature columns from requests with their `signal_features` and `outcome_features`."""
-    rows = rows.with_columns(
-        edit_ratio=text.edit_ratio(rows["response_text"], rows["edit_text"]),
-        rephrase_similarity=text.similarity(rows["prompt_text"], rows["next_prompt"]),
+    """Final feature columns from requests with `follow_up`, `signal_features` and `outcome_features`."""
+    rows = _with_edits(rows).with_columns(
         finish_class=finish_class(),
+        has_output=pl.col("ending").is_not_null(),
+        unfinished=pl.col("ending") == "open",
     )
     same_again = (pl.col("rephrase_similarity") >= SAME_PROMPT).fill_null(value=False)
     # After a regeneration the application itself sends the same prompt again: not a user's retry.
     repeated = same_again & (pl.col("regenerate_count") == 0)
     rows = rows.with_columns(retry_count=(pl.col("retry_signals") + repeated.cast(pl.Int32)).cast(pl.Int32))
-    last = pl.col("next_at").is_null()
+    last = pl.col("follow_up_count") == 0
     positive = (
         (pl.col("copy_count") + pl.col("accept_count") > 0)
         | (pl.col("thumbs") > 0).fill_null(value=False)

@@ -9,15 +9,16 @@ from typing import Final
 
 import polars as pl
 
-from joiners import features
-from joiners.attribution import NOWHERE, Positions, attribute_always, attribute_in_windows, following
+from joiners import features, text
+from joiners.attribution import NOWHERE, attribute_always, attribute_in_windows
 from joiners.light import REQUEST_COLUMNS, REQUEST_CONTEXT
+from joiners.sessions import Sessions
 
 FEATURE_COLUMNS: Final = (
-    "finish_class",
-    *("has_thumbs", "thumbs", "has_rating", "rating", "has_edit", "edit_ratio"),
+    *("finish_class", "has_output", "unfinished"),
+    *("has_thumbs", "thumbs", "has_rating", "rating", "has_edit", "edit_ratio", "edit_class"),
     *("has_regenerate", "regenerate_count", "has_retry", "retry_count"),
-    *("has_rephrase", "rephrase_similarity", "has_undo", "undo_count"),
+    *("follow_up_count", "has_rephrase", "rephrase_similarity", "rephrase_chain", "has_undo", "undo_count"),
     *("has_copy", "copy_count", "has_accept", "accept_count", "has_dwell", "dwell_ms"),
     *("has_abandon", "abandoned", "has_escalate", "escalate_count", "has_report", "report_count"),
     *("has_outcome", "outcome_success", "outcome_count"),
@@ -26,6 +27,7 @@ FEATURE_COLUMNS: Final = (
 JOINED_COLUMNS: Final = (
     *REQUEST_CONTEXT,
     *FEATURE_COLUMNS,
+    "next_request_id",
     "signal_ids",
     "outcome_ids",
     "evidence_until",
@@ -53,9 +55,9 @@ def join(
     """Join light frames (see `joiners.light`) into rows of `JOINED_COLUMNS`, one per request, in any order.
 
     Repeated ids count once. `context` holds further requests of the same sessions: they take part
-    in attribution and as "next request" but get no row. A next request counts as a follow-up when it
-    comes within `horizon_us`. Evidence counts when it lies in the window [t, t + `horizon_us`] and in
-    the request's partition, which is what the stream knows for certain when a request settles
+    in attribution and, when they come within `horizon_us`, as follow-ups, but get no row. Evidence counts
+    when it lies in the window [t, t + `horizon_us`] and in the request's partition, which is what the stream
+    knows for certain when a request settles
     (`attribution.attribute_in_windows`); with `late_evidence` it counts whenever and wherever it came
     (`attribution.attribute`), which is what `settle` wants.
     """
@@ -64,7 +66,7 @@ def join(
     if context is not None and not context.is_empty():
         further = first_arrivals(context.select(REQUEST_COLUMNS), "request_id")
         known = pl.concat([requests, further.join(requests, on="request_id", how="anti")])
-    rows = follow_up(requests, known, following(known, apart=not late_evidence), horizon_us)
+    rows = follow_up(requests, known, horizon_us, apart=not late_evidence)
 
     def mine(evidence: pl.DataFrame) -> pl.DataFrame:
         events = first_arrivals(evidence, "event_id")
@@ -78,17 +80,28 @@ def join(
     return joined_rows(rows, mine(signals), mine(outcomes))
 
 
-def follow_up(requests: pl.DataFrame, known: pl.DataFrame, nexts: Positions, horizon_us: int) -> pl.DataFrame:
-    """Requests with the session's next request within the horizon: `next_prompt` and `next_at`, else null.
+def follow_up(
+    requests: pl.DataFrame, known: pl.DataFrame, horizon_us: int, *, apart: bool = False
+) -> pl.DataFrame:
+    """Requests with what their sessions asked within the horizon: `next_request_id`, `followed_until`,
+    `follow_up_count`, `rephrase_similarity`, `rephrase_chain`.
 
-    `requests` are the first rows of `known`, or `known` itself; `nexts` are positions in `known`.
+    `requests` are the first rows of `known`, or `known` itself; `known` needs every request within the
+    horizon after them. `apart`: a session's requests in different partitions are different sessions.
     """
-    after = pl.Series(nexts[: requests.height]).replace(NOWHERE, None)
-    horizon = pl.duration(microseconds=horizon_us)
-    in_time = pl.col("next_at") <= pl.col("occurred_at") + horizon
+    sessions = Sessions(known, horizon_us=horizon_us, apart=apart)
+    after, last = (
+        pl.Series(positions[: requests.height]).replace(NOWHERE, None)
+        for positions in (sessions.next_in_time(), sessions.last_in_time())
+    )
+    similarity = text.similarity(requests["prompt_text"], known["prompt_text"].gather(after))
     return requests.with_columns(
-        next_prompt=known["prompt_text"].gather(after), next_at=known["occurred_at"].gather(after)
-    ).with_columns(pl.when(in_time).then(pl.col("next_prompt", "next_at")))
+        next_request_id=known["request_id"].gather(after),
+        followed_until=known["occurred_at"].gather(last),
+        follow_up_count=pl.Series(sessions.followers()[: requests.height], dtype=pl.Int32),
+        rephrase_similarity=similarity,
+        rephrase_chain=sessions.asked_again(known["prompt_text"], similarity),
+    )
 
 
 def joined_rows(requests: pl.DataFrame, signals: pl.DataFrame, outcomes: pl.DataFrame) -> pl.DataFrame:
@@ -107,9 +120,10 @@ def joined_rows(requests: pl.DataFrame, signals: pl.DataFrame, outcomes: pl.Data
     return features.with_features(rows).select(
         *REQUEST_CONTEXT,
         *FEATURE_COLUMNS,
+        "next_request_id",
         "signal_ids",
         "outcome_ids",
-        evidence_until=pl.max_horizontal("occurred_at", "next_at", "signals_until", "outcomes_until"),
+        evidence_until=pl.max_horizontal("occurred_at", "followed_until", "signals_until", "outcomes_until"),
     )
 
 

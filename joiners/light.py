@@ -49,8 +49,9 @@ REQUEST_CONTEXT: Final = (
 )
 """Columns of a request that its interaction repeats unchanged."""
 
-REQUEST_COLUMNS: Final = (*REQUEST_CONTEXT, "prompt_text", "response_text")
-"""A light request: its context and the two texts that features compare."""
+REQUEST_COLUMNS: Final = (*REQUEST_CONTEXT, "ending", "prompt_text", "response_text")
+"""A light request: its context, how its response ends (`finishes.ENDINGS`), and the two texts that features
+compare."""
 
 SIGNAL_COLUMNS: Final = (
     "event_id",

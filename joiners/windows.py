@@ -15,14 +15,22 @@ import polars as pl
 
 from contracts.tables import frame_schema
 from joiners.light import OUTCOME_COLUMNS, REQUEST_COLUMNS, SIGNAL_COLUMNS
+from joiners.segments import Segments
 
 KINDS: Final = ("requests", "signals", "outcomes")
 IDENTITY: Final = {"requests": "request_id", "signals": "event_id", "outcomes": "event_id"}
 """What makes two events of a kind the same event."""
 
+_KEYS: Final = {
+    "requests": ("request_id", "session_id"),
+    "signals": ("event_id", "session_id", "request_id"),
+    "outcomes": ("event_id", "session_id", "request_id"),
+}
+"""Columns by which rows are looked for."""
+
 
 def _empty(kind: str, columns: Iterable[str]) -> pl.DataFrame:
-    texts = {"prompt_text": pl.String(), "response_text": pl.String()}
+    texts = {name: pl.String() for name in ("ending", "prompt_text", "response_text")}
     schema = frame_schema(kind)
     frame = pl.DataFrame(schema={c: texts.get(c) or schema[c] for c in columns})
     return frame.with_columns(settled=pl.lit(value=False)) if kind == "requests" else frame
@@ -66,84 +74,79 @@ class Window:
         """`empty`: frames without rows of the columns to hold; at least ids, times, places and `settled`."""
         self._horizon_us = horizon_us
         self._empty = dict(empty)
-        self._frames = dict(empty)
+        self._held = {kind: Segments(empty[kind], _KEYS[kind]) for kind in KINDS}
 
     @property
-    def frames(self) -> Mapping[str, pl.DataFrame]:
+    def frames(self) -> Mapping[str, list[pl.DataFrame]]:
         """The rows held, by kind."""
-        return self._frames
+        return {kind: segments.frames for kind, segments in self._held.items()}
 
     def __len__(self) -> int:
         """Open requests."""
-        return int((~self._frames["requests"]["settled"]).sum())
+        return sum(int((~rows["settled"]).sum()) for rows in self._held["requests"].frames)
 
     def held(self) -> int:
         """Rows held of any kind."""
-        return sum(frame.height for frame in self._frames.values())
+        return sum(segments.height for segments in self._held.values())
 
     def seen(self, kind: str, frame: pl.DataFrame) -> pl.Series:
         """Which rows of a batch repeat an id held here or earlier in the batch (boolean)."""
         key = IDENTITY[kind]
         ids = frame[key]
-        return ids.is_in(self._frames[kind][key].implode()) | ~ids.is_first_distinct()
+        held = self._held[kind].find({key: ids})[key]
+        return ids.is_in(held.implode()) | ~ids.is_first_distinct()
 
     def add(self, kind: str, light: pl.DataFrame, *, settled: pl.Series | None = None) -> None:
         """Hold light rows that `seen` found new. `settled` (ids) marks requests already joined."""
-        if light.is_empty():
-            return
         if kind == "requests":
             done = (
                 pl.col("request_id").is_in(settled.implode()) if settled is not None else pl.lit(value=False)
             )
             light = light.with_columns(settled=done)
-        self._frames[kind] = pl.concat([self._frames[kind], light.select(self._frames[kind].columns)])
+        self._held[kind].add(light)
 
     def due(self, watermarks: Mapping[int, int]) -> Due:
         """Requests that the watermarks close, with everything of their sessions. Marks them settled."""
-        requests = self._frames["requests"]
-        closed = requests.select((~pl.col("settled") & self._passed(watermarks, requests)).alias("closed"))[
-            "closed"
-        ]
-        due = requests.filter(closed)
+        closed = ~pl.col("settled") & window_closed(watermarks, self._horizon_us)
+        parts = []
+        for segment in self._held["requests"].touched(self._limits(watermarks)):
+            rows = segment.rows.with_columns(closed=closed)
+            parts.append(rows.filter("closed").drop("closed"))
+            segment.rows = rows.with_columns(settled=pl.col("settled") | pl.col("closed")).drop("closed")
+        due = pl.concat([self._empty["requests"], *parts])
         if due.is_empty():
             return Due(due, due, self._empty["signals"], self._empty["outcomes"])
-        self._frames["requests"] = requests.with_columns(settled=pl.col("settled") | closed)
-        sessions = due.select("session_id").unique()
-        ids = due.select("request_id")
-        context = requests.filter(~closed).join(sessions, on="session_id", how="semi")
+        sessions, ids = due["session_id"].unique(), due["request_id"]
+        of_sessions = self._held["requests"].find({"session_id": sessions})
         return Due(
-            due, context, self._evidence("signals", sessions, ids), self._evidence("outcomes", sessions, ids)
+            due,
+            of_sessions.join(due.select("request_id"), on="request_id", how="anti", maintain_order="left"),
+            *(
+                self._held[kind].find({"session_id": sessions, "request_id": ids})
+                for kind in ("signals", "outcomes")
+            ),
         )
-
-    def _evidence(self, kind: str, sessions: pl.DataFrame, ids: pl.DataFrame) -> pl.DataFrame:
-        frame = self._frames[kind]
-        by_session = pl.col("session_id").is_in(sessions["session_id"].implode())
-        by_request = pl.col("request_id").is_in(ids["request_id"].implode())
-        return frame.filter(by_session.fill_null(value=False) | by_request.fill_null(value=False))
 
     def evict(self, watermarks: Mapping[int, int]) -> dict[str, int]:
         """Drop rows whose own horizon has passed; returns how many of each kind."""
-        dropped = {}
-        for kind, frame in self._frames.items():
-            kept = frame.filter(~self._passed(watermarks, frame))
-            dropped[kind] = frame.height - kept.height
-            self._frames[kind] = kept
-        return dropped
+        passed = window_closed(watermarks, self._horizon_us)
+        limits = self._limits(watermarks)
+        return {kind: segments.drop(limits, passed) for kind, segments in self._held.items()}
 
     def revoke(self, partitions: Iterable[int]) -> None:
         """Forget partitions that another worker owns now."""
         gone = list(partitions)
-        for kind, frame in self._frames.items():
-            self._frames[kind] = frame.filter(~pl.col("partition").is_in(gone))
+        for segments in self._held.values():
+            segments.keep(~pl.col("partition").is_in(gone))
 
     def hold_back(self) -> dict[tuple[str, int], int]:
         """Lowest offset still held, per (kind, partition): where a restart must read from."""
-        result = {}
-        for kind, frame in self._frames.items():
-            lowest = frame.group_by("partition").agg(pl.col("offset").min())
-            result.update({(kind, p): o for p, o in lowest.iter_rows()})
-        return result
+        return {
+            (kind, partition): offset
+            for kind, segments in self._held.items()
+            for partition, offset in segments.lowest().items()
+        }
 
-    def _passed(self, watermarks: Mapping[int, int], frame: pl.DataFrame) -> pl.Expr:
-        """Whether the watermark of a row's partition has reached the row's time + horizon."""
-        return pl.lit(value=False) if frame.is_empty() else window_closed(watermarks, self._horizon_us)
+    def _limits(self, watermarks: Mapping[int, int]) -> dict[int, int]:
+        """Event times up to which the horizon of a partition's rows has passed."""
+        return {partition: watermark - self._horizon_us for partition, watermark in watermarks.items()}

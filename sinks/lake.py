@@ -8,14 +8,14 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-import pyarrow as pa
-from deltalake import DeltaTable, Schema
-from deltalake.exceptions import DeltaError, TableNotFoundError
+from deltalake import DeltaTable
+from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundError
 
 from contracts import reasons
 from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
 from contracts.settings import LakeSettings
-from contracts.tables import TABLES, frame_schema, is_partitioned, nullable_columns
+from contracts.tables import TABLES, frame_schema, is_partitioned
+from sinks.lake_schema import arrow_schema, in_contract, widen
 from sinks.maintenance_properties import table_properties
 from sinks.maintenance_watermarks import WATERMARK_KEY, read_watermarks
 
@@ -70,12 +70,12 @@ class Lake:
                 ) from None
         for name in TABLES:
             if self.exists(name):
-                self._add_columns(name)
+                self._widen(name)
                 continue
             try:
                 DeltaTable.create(
                     self.uri(name),
-                    schema=_arrow_schema(name),
+                    schema=arrow_schema(name),
                     name=name,
                     description=(TABLES[name].__doc__ or "").strip().splitlines()[0],
                     partition_by=["date"] if is_partitioned(name) else None,
@@ -91,21 +91,16 @@ class Lake:
                     hint="Check that the path exists and the credentials allow writing.",
                 ) from None
 
-    def _add_columns(self, name: str) -> None:
-        """Give a table of an older version the columns it lacks; they are null in the rows it has.
-
-        Raises `LakeNotWritable`.
-        """
-        table = self.table(name)
-        there = {field.name for field in table.schema().fields}
-        missing = pa.schema(field for field in _arrow_schema(name) if field.name not in there)
-        if not len(missing):
-            return
+    def _widen(self, name: str) -> None:
+        """Give a table of an older release the columns it lacks. Raises `LakeNotWritable`."""
         try:
-            table.alter.add_columns(Schema.from_arrow(missing).fields)
+            widen(self.table(name), name)
+        except CommitFailedError:
+            # Another process was first; what it added is there, and the next append adds the rest.
+            return
         except (DeltaError, OSError) as error:
             raise LakeNotWritable(
-                f"table {name} could not be given the columns {', '.join(missing.names)}: {error}",
+                f"table {name} could not be given new columns: {error}",
                 hint="Check that the credentials allow writing.",
             ) from None
 
@@ -155,16 +150,12 @@ class Lake:
     def scan(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
         """All rows of a table, in the order of its contract, optionally as of a Delta version.
 
-        Columns that a table of an older version lacks are null.
+        Columns that a table of an older release lacks are null.
         """
         table = self.table(name, version=version)
         if not table.file_uris():
             return pl.LazyFrame(schema=frame_schema(name))
-        rows = pl.scan_delta(table)
-        there = {field.name for field in table.schema().fields}
-        absent = [c for c in frame_schema(name) if c not in there and c in nullable_columns(name)]
-        rows = rows.with_columns(pl.lit(None, dtype=frame_schema(name)[c]).alias(c) for c in absent)
-        return rows.select(list(frame_schema(name)))
+        return in_contract(name, pl.scan_delta(table))
 
     def sound(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
         """Bronze rows of a table without poison: events that a later step could not take, kept as dead
@@ -231,12 +222,14 @@ class Lake:
         returned.
         """
         rows = self.scan("interactions", version=version)
+        if as_of is not None or revisions:
+            # A request repeated at another time after its window was forgotten has a first revision twice:
+            # the one consumed first counts, as it does for the request itself.
+            rows = rows.sort("partition", "offset").unique(["request_id", "revision"], keep="first")
         if as_of is not None:
             rows = rows.filter(pl.col("evidence_until") <= as_of)
         if revisions:
             return rows
-        # A request repeated after its window was forgotten may have a first revision twice: the one
-        # consumed first counts, as it does for the request itself.
         newest = rows.sort(
             "request_id", "revision", "partition", "offset", descending=[False, True, False, False]
         )
@@ -245,19 +238,3 @@ class Lake:
     def watermarks(self) -> dict[int, int]:
         """Watermark per Kafka partition at its last settlement, UTC microseconds."""
         return read_watermarks(self.table("interactions"))
-
-
-def _arrow_schema(name: str) -> pa.Schema:
-    """Arrow schema of a table with nullability and column comments from its contract."""
-    empty = pl.DataFrame(schema=frame_schema(name)).to_arrow()
-    nullable = nullable_columns(name)
-    columns = TABLES[name].to_schema().columns
-    return pa.schema(
-        pa.field(
-            field.name,
-            field.type,
-            nullable=field.name in nullable,
-            metadata={"comment": columns[field.name].description or ""},
-        )
-        for field in empty.schema
-    )

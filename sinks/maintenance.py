@@ -164,10 +164,13 @@ class MaintenanceThread:
         """Wait for the step under way, at most so long; False when it is abandoned.
 
         An abandoned merge ends with the process: nothing of it is visible, and its files are deleted
-        by a later vacuum.
+        by a later vacuum. The process must then end by `streams.process.leave`: an ordinary exit would
+        take down the interpreter around deltalake, which crashes.
         """
         if self._thread is not None:
             self._thread.join(timeout_seconds)
+        if self.busy:
+            log.info("maintenance of the lake is cut off; the next worker does it again")
         return not self.busy
 
     def _run(self, now_us: int) -> None:

@@ -25,7 +25,7 @@ from deltalake.exceptions import CommitFailedError, DeltaError
 from contracts.errors import CommitFenced, LakeUnavailable
 from contracts.settings import LakeSettings
 from sinks.lake import Lake
-from sinks.maintenance_layout import Step
+from sinks.maintenance_layout import Step, day_files
 from sinks.maintenance_properties import table_properties
 from sinks.maintenance_watermarks import WATERMARK_KEY, watermark_property
 
@@ -72,7 +72,8 @@ def merge(lake: Lake, step: Step, options: LakeSettings) -> Merged:
     claim(lake, step.table, options)
     # Loaded after the claim: what an earlier merge finished is seen, what it had not finished is fenced.
     table = lake.table(step.table)
-    before = step.files
+    # More files than when the step was planned, if the day is still being appended to.
+    before = next((files for files in day_files(step.table, table) if files.day == step.day), step.files)
     try:
         metrics = table.optimize.compact(
             partition_filters=[("date", "=", step.day.isoformat())] if step.day else None,

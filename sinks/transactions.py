@@ -26,6 +26,7 @@ from contracts.tables import frame_schema, is_partitioned, validate
 from sinks.files import write_files
 from sinks.lake import WATERMARK_KEY, Lake
 from sinks.lake_errors import translated
+from sinks.lake_schema import widen
 
 MAX_FENCED = 8
 """Times a fenced commit is filtered again before giving up for this attempt."""
@@ -146,6 +147,7 @@ def _append(
         try:
             with translated(lake, name):
                 table = lake.table(name)
+                widen(table, name)
                 fresh, transactions = unseen(table)
                 if fresh.is_empty():
                     return 0

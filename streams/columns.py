@@ -9,8 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
+import numpy as np
 import polars as pl
 import pyarrow as pa
 
@@ -24,8 +25,14 @@ from contracts.validation import (
     parse_time,
 )
 
+E = TypeVar("E")
+
 Refused = dict[int, EventInvalid]
 """Index in the chunk → why the event cannot be used. The first reason found stays."""
+
+
+Decode = Callable[[Any], E]
+"""Makes an event of the value of a message."""
 
 
 def refuse(refused: Refused, index: int, rule: Callable[[Any], object], event: Any) -> None:
@@ -36,19 +43,28 @@ def refuse(refused: Refused, index: int, rule: Callable[[Any], object], event: A
         refused.setdefault(index, error)
 
 
-def values(events: Iterable[Any], field: str) -> list[Any]:
-    """One field of all events."""
-    return list(map(attrgetter(field), events))
+class Fields:
+    """The events of a chunk, field by field; a field is taken out of the events once."""
+
+    def __init__(self, events: Sequence[Any]) -> None:
+        self.events = events
+        self._taken: dict[str, list[Any]] = {}
+
+    def __getitem__(self, field: str) -> list[Any]:
+        """One field of all events."""
+        taken = self._taken.get(field)
+        if taken is None:
+            taken = self._taken[field] = list(map(attrgetter(field), self.events))
+        return taken
+
+    def columns(self, schema: Mapping[str, Any], names: Iterable[str]) -> list[pl.Series]:
+        """Fields as columns of the same names, typed by `schema`."""
+        return [_typed(name, self[name], schema[name]) for name in names]
 
 
 def texts(name: str, given: Sequence[str | None]) -> pl.Series:
     """A string column."""
     return pl.Series(name, given, dtype=pl.String)
-
-
-def field_columns(events: Sequence[Any], schema: Mapping[str, Any], fields: Iterable[str]) -> list[pl.Series]:
-    """Fields of the events as columns of the same names, typed by `schema`."""
-    return [pl.Series(name, values(events, name), dtype=schema[name]) for name in fields]
 
 
 def part_columns(
@@ -58,12 +74,13 @@ def part_columns(
 
     A part that no event has costs next to nothing.
     """
-    if not any(part is not None for part in parts):
+    missing = parts.count(None)
+    if missing == len(parts):
         return [nulls(name, schema[name], len(parts)) for name in fields.values()]
     columns = []
     for field, name in fields.items():
         get = attrgetter(field)
-        given = [None if part is None else get(part) for part in parts]
+        given = [None if part is None else get(part) for part in parts] if missing else list(map(get, parts))
         columns.append(_typed(name, given, schema[name]))
     return columns
 
@@ -109,6 +126,8 @@ def nulls(name: str, dtype: Any, height: int) -> pl.Series:
 
 
 def _typed(name: str, given: list[Any], dtype: Any) -> pl.Series:
+    if given.count(None) == len(given):
+        return nulls(name, dtype, len(given))
     if isinstance(dtype, pl.List):
         # Polars builds a series per list; Arrow takes them all at once.
         return pl.Series(
@@ -117,13 +136,13 @@ def _typed(name: str, given: list[Any], dtype: Any) -> pl.Series:
     return pl.Series(name, given, dtype=dtype)
 
 
-def event_times(events: Sequence[Any], known_at_us: Sequence[int], refused: Refused) -> pl.Series:
+def event_times(fields: Fields, known_at_us: Sequence[int], refused: Refused) -> pl.Series:
     """Event times in UTC microseconds (Int64; 0 where refused).
 
     `known_at_us`: when each event was known to us, UTC microseconds: how far ahead it may lie.
     """
-    given = values(events, "occurred_at")
-    if all(type(value) is int for value in given):
+    given = fields["occurred_at"]
+    if set(map(type, given)) == {int}:
         earliest, latest = min(given) * 1000, max(given) * 1000
         if earliest >= EARLIEST_US and latest <= min(known_at_us) + MAX_AHEAD_US:
             return pl.Series(given, dtype=pl.Int64) * 1000
@@ -140,12 +159,12 @@ def _checked_times(given: Sequence[str | int], known_at_us: Sequence[int], refus
     return pl.Series(times, dtype=pl.Int64)
 
 
-def check_printable(events: Sequence[Any], refused: Refused) -> None:
+def check_printable(fields: Fields, refused: Refused) -> None:
     """Refuse events whose ids hold control characters."""
-    if events and not all(
-        "".join(filter(None, values(events, field))).isprintable() for field in id_fields(events[0])
-    ):
-        for i, event in enumerate(events):
+    ids = "".join("".join(filter(None, fields[name])) for name in id_fields(fields.events[0]))
+    # In UTF-8 a byte below 32 is a control character and nothing else.
+    if np.frombuffer(ids.encode(), dtype=np.uint8).min(initial=32) < 32:
+        for i, event in enumerate(fields.events):
             refuse(refused, i, check_ids, event)
 
 

@@ -7,7 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, NamedTuple
+from functools import partial
+from itertools import groupby
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 import polars as pl
@@ -16,12 +19,15 @@ from contracts import topics
 from contracts.errors import EventInvalid
 from contracts.settings import KafkaSettings
 from contracts.tables import frame_schema
-from contracts.validation import DAY, EARLIEST_US, decode_json
+from contracts.validation import DAY, EARLIEST_US, UNDECODABLE, decode_json, undecodable
 from streams import evidence_columns, request_columns
 from streams.columns import Refused, moment, origin_columns
 from streams.evidence_columns import ConsentChunk, OutcomeChunk, SignalChunk
 from streams.identity import Identity
 from streams.request_columns import RequestChunk, RequestRepeats
+
+if TYPE_CHECKING:
+    from streams.ingress import Ingress
 
 
 class RawMessage(NamedTuple):
@@ -38,6 +44,7 @@ class RawMessage(NamedTuple):
 CHUNK: Final = 2_000
 """Messages that become columns together: few enough to stay in the processor's cache."""
 
+_TOPIC: Final = itemgetter(0)
 _DEAD: Final = "dead_letters"
 
 KIND_SCHEMAS: Final = {
@@ -52,10 +59,11 @@ KIND_SCHEMAS: Final = {
 
 @dataclass(slots=True)
 class Decoded:
-    """Frames of one micro-batch by kind, and the dead letters."""
+    """Frames of one micro-batch by kind, and the dead letters; spans redacted in them, by kind of data."""
 
     frames: dict[str, pl.DataFrame]
     dead_letters: pl.DataFrame
+    redactions: dict[str, int] = field(default_factory=dict)
 
 
 _CHUNKS: Final = {"signals": SignalChunk, "outcomes": OutcomeChunk, "consents": ConsentChunk}
@@ -71,12 +79,20 @@ class _Chunk:
     messages: list[RawMessage] = field(default_factory=list)
     known_at_us: list[int] = field(default_factory=list)
 
+    def note(self, messages: list[RawMessage], now_us: int) -> None:
+        """Keep the messages of events taken in."""
+        self.messages += messages
+        # By the broker's clock, so that reading a message again comes to the same verdict.
+        self.known_at_us += [at_us if (at_us := m[3]) >= EARLIEST_US else now_us for m in messages]
+
 
 class Decoder:
     """Collects messages of a micro-batch; `take` turns them into frames."""
 
-    def __init__(self, kafka: KafkaSettings, identity: Identity) -> None:
+    def __init__(self, kafka: KafkaSettings, identity: Identity, ingress: Ingress | None = None) -> None:
+        """`ingress`: redacts what is decoded before anybody sees it; None: nothing is redacted here."""
         self._identity = identity
+        self._ingress = ingress
         self._max_bytes = kafka.max_value_bytes
         self._repeats = RequestRepeats()
         self._frames: dict[str, list[pl.DataFrame]] = {kind: [] for kind in KIND_SCHEMAS}
@@ -96,22 +112,34 @@ class Decoder:
 
     def feed(self, messages: Sequence[RawMessage], *, now_us: int) -> None:
         """Decode messages into the current micro-batch, best a few at a time: while they are in the cache."""
-        open_chunks, max_bytes, dead = self._open, self._max_bytes, self._dead
-        for message in messages:
-            chunk = open_chunks[message[0]]
-            try:
-                chunk.rows.add(decode_json(chunk.decoder, message[5], max_bytes=max_bytes))
-            except EventInvalid as error:
-                dead.append(_dead_letter(message, error))
-            else:
-                at_us = message[3]
-                # By the broker's clock, so that reading a message again comes to the same verdict.
-                chunk.messages.append(message)
-                chunk.known_at_us.append(at_us if at_us >= EARLIEST_US else now_us)
-        for topic, chunk in open_chunks.items():
+        for topic, run in groupby(messages, _TOPIC):
+            self._read(self._open[topic], list(run), now_us)
+        for topic, chunk in self._open.items():
             if len(chunk.messages) >= CHUNK:
                 self._close(topic)
         self._height += len(messages)
+
+    def _read(self, chunk: _Chunk, messages: list[RawMessage], now_us: int) -> None:
+        """Decode messages of one topic."""
+        values = [message[5] for message in messages]
+        if all(values) and max(map(len, values)) <= self._max_bytes:  # type: ignore[arg-type]
+            decode = chunk.decoder.decode
+        else:
+            decode = partial(decode_json, chunk.decoder, max_bytes=self._max_bytes)
+        start = 0
+        while start < len(messages):
+            before = len(chunk.rows)
+            try:
+                chunk.rows.take(decode, values[start:])
+            except (EventInvalid, *UNDECODABLE) as error:
+                bad = start + len(chunk.rows) - before
+                message = messages[bad]
+                known = error if isinstance(error, EventInvalid) else undecodable(error, message[5] or b"")
+                self._dead.append(_dead_letter(message, known))
+            else:
+                bad = len(messages)
+            chunk.note(messages[start:bad], now_us)
+            start = bad + 1
 
     def _close(self, topic: str) -> None:
         """Turn the open chunk of a topic into a frame."""
@@ -120,20 +148,22 @@ class Decoder:
             return
         self._open[topic] = self._new_chunk(chunk.kind, chunk.decoder)
         refused: Refused = {}
-        _, partitions, offsets, sent_us, _, _ = zip(*chunk.messages, strict=True)
+        origin = origin_columns(*(list(map(itemgetter(i), chunk.messages)) for i in (1, 2, 3)))
         columns = chunk.rows.columns(chunk.known_at_us, self._identity, refused)
-        frame = pl.DataFrame([*origin_columns(partitions, offsets, sent_us), *columns])
+        frame = pl.DataFrame([*origin, *columns])
         if refused:
             frame = frame.filter(pl.Series([i not in refused for i in range(len(chunk.messages))]))
             self._dead.extend(_dead_letter(chunk.messages[i], error) for i, error in refused.items())
-        self._frames[chunk.kind].append(frame.select(KIND_SCHEMAS[chunk.kind].names()))
+        frame = frame.select(KIND_SCHEMAS[chunk.kind].names())
+        self._frames[chunk.kind].append(self._ingress.rows(chunk.kind, frame) if self._ingress else frame)
 
     def take(self) -> Decoded:
         """Frames of the micro-batch so far; starts a new one."""
         for topic in self._open:
             self._close(topic)
         if self._dead:
-            self._frames[_DEAD].append(_dead_letters(self._dead))
+            letters = _dead_letters(self._dead)
+            self._frames[_DEAD].append(self._ingress.letters(letters) if self._ingress else letters)
             self._dead = []
         frames = {
             kind: pl.concat(chunks, rechunk=False) if chunks else pl.DataFrame(schema=KIND_SCHEMAS[kind])
@@ -141,7 +171,8 @@ class Decoder:
         }
         self._frames = {kind: [] for kind in self._frames}
         self._height = 0
-        return Decoded(dead_letters=frames.pop(_DEAD), frames=frames)
+        redactions = self._ingress.take_counts() if self._ingress else {}
+        return Decoded(dead_letters=frames.pop(_DEAD), frames=frames, redactions=redactions)
 
 
 def _dead_letter(message: RawMessage, error: EventInvalid) -> tuple[Any, ...]:

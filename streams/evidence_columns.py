@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Final, Generic, TypeVar
+from collections.abc import Iterable, Sequence
+from types import NoneType
+from typing import Any, Final, Generic, TypeVar
 
 import polars as pl
 
@@ -13,15 +14,15 @@ from contracts.events import ConsentChanged, OutcomeRecorded, SignalObserved
 from contracts.tables import frame_schema
 from contracts.validation import check_target
 from streams.columns import (
+    Decode,
+    Fields,
     Refused,
     check_printable,
     day,
     event_times,
-    field_columns,
     moment,
     refuse,
     texts,
-    values,
 )
 from streams.identity import Identity
 
@@ -47,26 +48,28 @@ class EventChunk(Generic[E]):
     """Flat events on their way to columns."""
 
     def __init__(self) -> None:
-        self.events: list[E] = []
+        self._events: list[E] = []
 
-    def add(self, event: E) -> None:
-        """Take in one event."""
-        self.events.append(event)
+    def take(self, decode: Decode[E], values: Iterable[bytes | None]) -> None:
+        """Take in the events of message values one after another, up to the one `decode` raises for."""
+        for value in values:
+            self._events.append(decode(value))
 
     def __len__(self) -> int:
-        return len(self.events)
+        return len(self._events)
 
     def columns(self, known_at_us: Sequence[int], identity: Identity, refused: Refused) -> list[pl.Series]:
         """Columns of the table but for the origin, in any order; what cannot be used goes to `refused`."""
-        check_printable(self.events, refused)
-        time_us = event_times(self.events, known_at_us, refused)
+        fields: Fields = Fields(self._events)
+        check_printable(fields, refused)
+        time_us = event_times(fields, known_at_us, refused)
         return [
             moment("occurred_at", time_us),
             day("date", time_us),
-            *self.own_columns(identity, refused),
+            *self.own_columns(fields, identity, refused),
         ]
 
-    def own_columns(self, identity: Identity, refused: Refused) -> list[pl.Series]:
+    def own_columns(self, fields: Fields, identity: Identity, refused: Refused) -> list[pl.Series]:
         """What only this kind has."""
         raise NotImplementedError
 
@@ -74,47 +77,48 @@ class EventChunk(Generic[E]):
 class SignalChunk(EventChunk[SignalObserved]):
     """Signals."""
 
-    def own_columns(self, identity: Identity, refused: Refused) -> list[pl.Series]:
+    def own_columns(self, fields: Fields, identity: Identity, refused: Refused) -> list[pl.Series]:
         """Columns of `signals`."""
         return [
-            *field_columns(self.events, SIGNALS, _SIGNAL_FIELDS),
-            _user_keys(self.events, identity),
-            _signal_values(self.events, refused),
+            *fields.columns(SIGNALS, _SIGNAL_FIELDS),
+            _user_keys(fields, identity),
+            _signal_values(fields, refused),
         ]
 
 
 class OutcomeChunk(EventChunk[OutcomeRecorded]):
     """Outcomes."""
 
-    def own_columns(self, identity: Identity, refused: Refused) -> list[pl.Series]:  # noqa: ARG002
+    def own_columns(self, fields: Fields, identity: Identity, refused: Refused) -> list[pl.Series]:  # noqa: ARG002
         """Columns of `outcomes`; they name no user."""
-        columns = {c.name: c for c in field_columns(self.events, OUTCOMES, _OUTCOME_FIELDS)}
+        columns = {c.name: c for c in fields.columns(OUTCOMES, _OUTCOME_FIELDS)}
         for i in (columns["session_id"].is_null() & columns["request_id"].is_null()).arg_true():
-            refuse(refused, i, check_target, self.events[i])
+            refuse(refused, i, check_target, fields.events[i])
         return list(columns.values())
 
 
 class ConsentChunk(EventChunk[ConsentChanged]):
     """Consent changes."""
 
-    def own_columns(self, identity: Identity, refused: Refused) -> list[pl.Series]:  # noqa: ARG002
+    def own_columns(self, fields: Fields, identity: Identity, refused: Refused) -> list[pl.Series]:  # noqa: ARG002
         """Columns of `consents`."""
-        return [*field_columns(self.events, CONSENTS, _CONSENT_FIELDS), _user_keys(self.events, identity)]
+        return [*fields.columns(CONSENTS, _CONSENT_FIELDS), _user_keys(fields, identity)]
 
 
-def _user_keys(events: Sequence[SignalObserved | ConsentChanged], identity: Identity) -> pl.Series:
+def _user_keys(fields: Fields, identity: Identity) -> pl.Series:
     key = identity.user_key
-    return texts("user_key", [key(user) if user else None for user in values(events, "user_id")])
+    return texts("user_key", [key(user) if user else None for user in fields["user_id"]])
 
 
-def _signal_values(events: Sequence[SignalObserved], refused: Refused) -> pl.Series:
+def _signal_values(fields: Fields, refused: Refused) -> pl.Series:
     """Values as numbers. Only the kinds that give their value a meaning are looked at one by one."""
-    given = values(events, "value")
-    numbers = list(given)
-    for i, (kind, value) in enumerate(zip(values(events, "kind"), given, strict=True)):
-        if kind in _MEANT or (value is not None and type(value) is not float):
+    kinds, given = fields["kind"], fields["value"]
+    numbers: list[Any] = list(given)
+    plain = set(map(type, given)) <= {float, NoneType}
+    for i, kind in enumerate(kinds):
+        if kind in _MEANT or not plain:
             try:
-                numbers[i] = signal_value(kind, value)
+                numbers[i] = signal_value(kind, given[i])
             except EventInvalid as error:
                 refused.setdefault(i, error)
                 numbers[i] = None

@@ -20,7 +20,8 @@ from typing import Final
 
 from contracts.errors import TailraceError, TerminalError
 from contracts.settings import Settings
-from curation.scoring import DEFAULT_MODEL, ScoreModel
+from curation.scoring import ScoreModel
+from curation.weights import resolve_model
 from sinks.lake import Lake
 from streams.fleet_member import CLOSE, STOP, Ended, Report, serve
 from streams.identity import Identity
@@ -58,7 +59,7 @@ class JoinFleet:
         identity: Identity,
         *,
         processes: int,
-        model: ScoreModel = DEFAULT_MODEL,
+        model: ScoreModel | None = None,
     ) -> None:
         self.stats = JoinStats()
         self.first_up: float | None = None
@@ -66,7 +67,8 @@ class JoinFleet:
         self._settings = settings
         self._lake = lake
         self._identity = identity
-        self._model = model
+        # Once for all: members that looked for themselves could find different files.
+        self._model = model or resolve_model(settings)
         self._processes = processes
         self._stop = threading.Event()
         self._close = threading.Event()
@@ -196,9 +198,12 @@ def _environment(variables: Mapping[str, str]) -> Iterator[None]:
 
 
 def make_join(
-    settings: Settings, lake: Lake, identity: Identity, *, model: ScoreModel = DEFAULT_MODEL
+    settings: Settings, lake: Lake, identity: Identity, *, model: ScoreModel | None = None
 ) -> JoinWorker | JoinFleet:
-    """The join as `join.processes` asks for it: in this process, or a fleet."""
+    """The join as `join.processes` asks for it: in this process, or a fleet.
+
+    Without a `model` the one of the settings scores (`curation.weights.resolve_model`).
+    """
     if settings.join.processes > 1:
         return JoinFleet(settings, lake, identity, processes=settings.join.processes, model=model)
     return JoinWorker(settings, lake, identity, model=model)

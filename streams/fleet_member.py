@@ -17,6 +17,7 @@ from sinks.lake import Lake
 from streams.identity import Identity
 from streams.join_pipeline import JoinStats
 from streams.join_worker import JoinWorker
+from streams.process import leave
 
 CLOSE: Final = "close"
 STOP: Final = "stop"
@@ -41,7 +42,7 @@ class Ended:
 
 
 def serve(pipe: Connection, settings: Settings, lake: Lake, identity: Identity, model: ScoreModel) -> None:
-    """Run a join worker until told to stop, or until the other end of the pipe is gone."""
+    """Run a join worker until told to stop, or until the other end of the pipe is gone; ends the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the whole group; the fleet decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     logging.basicConfig(format="%(asctime)s %(levelname)s %(processName)s %(message)s", level=logging.WARNING)
@@ -62,6 +63,7 @@ def serve(pipe: Connection, settings: Settings, lake: Lake, identity: Identity, 
     with suppress(OSError):
         pipe.send(ended)
     pipe.close()
+    leave()
 
 
 def _control(pipe: Connection, worker: JoinWorker, done: threading.Event) -> None:

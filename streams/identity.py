@@ -35,6 +35,11 @@ class Identity:
         self._held_out, self._key = state
         self._remember()
 
+    def placeholder(self, conversation: str, kind: str, value: str) -> int:
+        """Number of the placeholder of a redacted value, 1 to 999999: the same in one conversation only."""
+        digest = self._hash("placeholder", f"{conversation}\x1f{kind}\x1f{value}")
+        return 1 + int.from_bytes(digest[:8], "big") % 999_999
+
     def _user_key(self, user_id: str) -> str:
         """Pseudonym of a user id: 128 bits, hex."""
         return self._hash("user", user_id).hex()

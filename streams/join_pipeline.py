@@ -18,7 +18,7 @@ from joiners.windows import KINDS, Due, Window
 from streams.checkpoint import Checkpoint, Place
 from streams.decoding import Decoded
 from streams.isolation import Isolated, Poison, Rows, isolate, without
-from streams.join_step import interaction_rows, late_rows
+from streams.join_step import interaction_rows
 from streams.resting import Resting
 from streams.text_store import TextStore
 
@@ -58,6 +58,7 @@ class JoinStats:
     lag: int = 0
     partitions: int = 0
     watermarks: dict[int, int] = field(default_factory=dict)
+    redactions: dict[str, int] = field(default_factory=dict)
     problem: str = ""
 
     @classmethod
@@ -70,7 +71,9 @@ class JoinStats:
                 setattr(
                     total,
                     each.name,
-                    {**mine, **theirs}
+                    _added(mine, theirs)
+                    if each.name == "redactions"
+                    else {**mine, **theirs}
                     if isinstance(mine, dict)
                     else (mine or theirs)
                     if isinstance(mine, str)
@@ -87,6 +90,10 @@ class JoinStats:
     def watermark_us(self) -> int | None:
         """The furthest-behind watermark, UTC microseconds."""
         return min(self.watermarks.values(), default=None)
+
+
+def _added(mine: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]:
+    return {kind: mine.get(kind, 0) + theirs.get(kind, 0) for kind in sorted({*mine, *theirs})}
 
 
 class JoinPipeline:
@@ -108,9 +115,8 @@ class JoinPipeline:
         self._watermarks = Watermarks(
             KINDS, lateness_us=options.lateness_us, idle_us=round(options.idle_seconds * SECOND)
         )
-        self._last_watermarks: dict[int, int] = {}
+        self._reached: dict[int, int] = {}
         self._joined_before = pl.Series("request_id", [], dtype=pl.String)
-        self._settled_until: dict[int, int] = {}
         self._poison: dict[str, set[tuple[int, int]]] = {}
 
     def assign(
@@ -130,7 +136,7 @@ class JoinPipeline:
         """
         self._watermarks.assign(partitions)
         self._joined_before = joined_before
-        self._settled_until = dict(settled_until)
+        self._reach(settled_until)
         self._poison = {kind: set(places) for kind, places in poison.items()}
 
     def exclude(self, poison: Iterable[Poison]) -> None:
@@ -140,9 +146,8 @@ class JoinPipeline:
 
     def process(self, batch: Batch, stats: JoinStats) -> Checkpoint:
         """Take in a batch, settle what is due, and say what has to become durable."""
-        horizon_us = self._settings.join.horizon_us
         bronze = {kind: self._take_in(kind, frame) for kind, frame in batch.decoded.frames.items()}
-        before = self._last_watermarks
+        before = dict(self._reached)
         watermarks = self._advance(batch)
         due = self._resting.wake(self._window.due(watermarks))
         settled = self._settle(due, before, settled_at_us=batch.now_us)
@@ -157,6 +162,7 @@ class JoinPipeline:
         stats.interactions += interactions.height
         stats.failures += int((interactions["failure_score"] >= threshold).sum())
         stats.late_requests += late
+        stats.redactions = _added(stats.redactions, batch.decoded.redactions)
         stats.open_requests = len(self._window)
         stats.held_rows = self._window.held()
         stats.watermarks = watermarks
@@ -166,9 +172,9 @@ class JoinPipeline:
             bronze={kind: (self._topics[kind], frame) for kind, frame in bronze.items()},
             dead_letters=batch.decoded.dead_letters,
             interactions=interactions,
-            watermarks=watermarks,
+            watermarks={partition: self._reached[partition] for partition in watermarks},
             restart=restart,
-            recheck=bool(late_rows(interactions, before | self._settled_until, horizon_us).any()),
+            recheck=late > 0,
             poison=settled.poison,
         )
 
@@ -228,8 +234,13 @@ class JoinPipeline:
         watermarks = self._watermarks.advance(now_us=batch.now_us)
         if batch.close:
             watermarks = self._watermarks.close(horizon_us=self._settings.join.horizon_us)
-        self._last_watermarks = watermarks
+        self._reach(watermarks)
         return watermarks
+
+    def _reach(self, watermarks: Mapping[int, int]) -> None:
+        """Remember how far each partition has come, in this life or a former one."""
+        for partition, reached in watermarks.items():
+            self._reached[partition] = max(reached, self._reached.get(partition, reached))
 
     def _restart_offsets(self, positions: Mapping[Place, int]) -> dict[Place, int]:
         restart = dict(positions)

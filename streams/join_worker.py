@@ -12,14 +12,15 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 
 from contracts.errors import TableInvalid, TerminalError, TransientError
 from contracts.settings import Settings
 from contracts.validation import SECOND
-from curation.scoring import DEFAULT_MODEL, ScoreModel
+from curation.scoring import ScoreModel
+from curation.weights import resolve_model
 from sinks.lake import Lake
 from sinks.lake_errors import translated
 from sinks.maintenance import LOOK_EVERY_US, Maintenance, MaintenanceThread
@@ -33,6 +34,9 @@ from streams.outputs import Outputs
 from streams.poison import PoisonLetters
 from streams.process import tuned_for_batches
 from streams.source import KafkaSource
+
+if TYPE_CHECKING:
+    from streams.ingress import Ingress
 
 log = logging.getLogger("tailrace.join")
 Known = TypeVar("Known")
@@ -49,6 +53,16 @@ def _clock_us() -> int:
     return time.time_ns() // 1_000
 
 
+def _ingress(settings: Settings, identity: Identity) -> Ingress | None:
+    """The redaction at the edge, when the settings ask for one."""
+    if settings.privacy.redact_at != "ingress":
+        return None
+    # libphonenumber and the rules take a quarter of a second to import.
+    from streams.ingress import make_ingress
+
+    return make_ingress(settings.privacy, identity)
+
+
 class JoinWorker:
     """Runs the stream join against a broker and a lake until told to stop."""
 
@@ -58,7 +72,7 @@ class JoinWorker:
         lake: Lake,
         identity: Identity,
         *,
-        model: ScoreModel = DEFAULT_MODEL,
+        model: ScoreModel | None = None,
         clock_us: Callable[[], int] = _clock_us,
         on_step: Callable[[str], None] | None = None,
     ) -> None:
@@ -69,9 +83,10 @@ class JoinWorker:
         topics = {kind: topic for kind, (topic, _) in input_topics(settings.kafka).items()}
         origins = topic_origins(settings.kafka, topics.values())
         self._topics = topics
-        self._letters = PoisonLetters(settings.kafka, lake, topics, origins)
-        self._decoder = Decoder(settings.kafka, identity)
-        self._pipeline = JoinPipeline(settings, topics, model)
+        ingress = _ingress(settings, identity)
+        self._letters = PoisonLetters(settings.kafka, lake, topics, origins, ingress)
+        self._decoder = Decoder(settings.kafka, identity, ingress)
+        self._pipeline = JoinPipeline(settings, topics, model or resolve_model(settings))
         self._maintenance = (
             MaintenanceThread(Maintenance(lake, settings.lake, rest_first_us=LOOK_EVERY_US))
             if settings.lake.maintenance

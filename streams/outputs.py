@@ -18,8 +18,10 @@ from contracts.settings import KafkaSettings
 FLUSH_TIMEOUT_S: Final = 60.0
 BATCH: Final = 10_000
 
-PRODUCED: Final = pl.exclude("^has_.*$", "signal_ids", "outcome_ids", "settled_at")
-"""Columns of an interaction that consumers get. Presence flags repeat what nulls and counts say; the
+PRODUCED: Final = pl.struct(
+    pl.exclude("^has_.*$", "signal_ids", "outcome_ids", "settled_at")
+).struct.json_encode()
+"""An interaction as consumers get it, a JSON object. Presence flags repeat what nulls and counts say; the
 events behind a row are in the lake."""
 
 ID_HEADER: Final = "tailrace.id"
@@ -42,6 +44,8 @@ class Outputs:
                 "queue.buffering.max.messages": 1_000_000,
                 # Uncompressed: aiokafka, which Faust reads with, has no lz4, snappy or zstd of its own.
                 "acks": "all",
+                # Deliveries that went well need no call of ours: flush waits for them either way.
+                "delivery.report.only.error": True,
                 "message.timeout.ms": 60_000,
                 "message.max.bytes": 8 << 20,
                 **kafka.security,
@@ -56,7 +60,7 @@ class Outputs:
         """
         if rows.is_empty():
             return
-        values = rows.select(PRODUCED).write_ndjson().encode().split(b"\n")[:-1]
+        values = rows.select(PRODUCED).to_series().to_list()
         messages = [
             {"key": session, "value": value}
             for session, value in zip(rows["session_id"].to_list(), values, strict=True)

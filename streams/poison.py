@@ -10,7 +10,7 @@ import logging
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import polars as pl
 from confluent_kafka import OFFSET_INVALID, Consumer, KafkaError, KafkaException, TopicPartition
@@ -23,6 +23,9 @@ from sinks.lake import Lake
 from sinks.lake_errors import translated
 from sinks.transactions import append_once
 from streams.isolation import Poison
+
+if TYPE_CHECKING:
+    from streams.ingress import Ingress
 
 log = logging.getLogger("tailrace.join")
 
@@ -48,9 +51,16 @@ class PoisonLetters:
     """Stores poison events of the join's topics in the `dead_letters` table."""
 
     def __init__(
-        self, kafka: KafkaSettings, lake: Lake, topics: Mapping[str, str], origins: Mapping[str, str]
+        self,
+        kafka: KafkaSettings,
+        lake: Lake,
+        topics: Mapping[str, str],
+        origins: Mapping[str, str],
+        ingress: Ingress | None = None,
     ) -> None:
-        """`topics`: kind → topic; `origins`: topic → its incarnation (`streams.origins`)."""
+        """`topics`: kind → topic; `origins`: topic → its incarnation (`streams.origins`); `ingress`: redacts
+        the originals before they are stored."""
+        self._ingress = ingress
         self._kafka = kafka
         self._lake = lake
         self._topics = dict(topics)
@@ -88,6 +98,8 @@ class PoisonLetters:
         rows = rows.with_columns(received_at=received, date=received.dt.date()).select(
             list(frame_schema("dead_letters"))
         )
+        if self._ingress is not None:
+            rows = self._ingress.letters(rows)
         for place, row in zip(found, rows.iter_slices(1), strict=True):
             log.warning("poison at %s/%d/%d: %s", *place, found[place].error)
             append_once(self._lake, "dead_letters", row, batch_id=self._batch_id(place))

@@ -1,8 +1,8 @@
-"""Columns of `requests`, and the two texts of the light row, from a chunk of `RequestLogged`."""
+"""Columns of `requests`, and what the light row has of its texts, from a chunk of `RequestLogged`."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,23 +12,24 @@ from msgspec.structs import astuple
 from contracts.events import Behavior, RequestLogged, Usage
 from contracts.messages import encode_messages, last_user_text, normalize, output_text
 from contracts.tables import frame_schema
+from joiners.finishes import output_ending, text_ending
 from joiners.light import PROMPT_CHARS, RESPONSE_CHARS
 from streams.columns import (
+    Decode,
+    Fields,
     Refused,
     Repeated,
     check_printable,
     day,
     event_times,
-    field_columns,
     moment,
     nulls,
     part_columns,
     texts,
-    values,
 )
 from streams.identity import Identity, fingerprint
 
-TEXT_COLUMNS: Final = {"prompt_text": pl.String(), "response_text": pl.String()}
+TEXT_COLUMNS: Final = {name: pl.String() for name in ("prompt_text", "response_text", "ending")}
 SCHEMA: Final = pl.Schema({**frame_schema("requests"), **TEXT_COLUMNS})
 
 _json = msgspec.json.Encoder(order="sorted").encode
@@ -95,44 +96,39 @@ class RequestChunk:
     def __len__(self) -> int:
         return len(self._events)
 
-    def add(self, event: RequestLogged) -> None:
-        """Take in one event; raises `EventInvalid` when its messages cannot be used."""
-        inputs = normalize(event.input_messages, event.prompt, role="user", field="input_messages")
-        outputs = normalize(event.output_messages, event.response, role="assistant", field="output_messages")
-        prompt, response = last_user_text(inputs), output_text(outputs)
-        self._texts.append(
-            (
-                None if inputs is None else encode_messages(inputs),
-                None if outputs is None else encode_messages(outputs),
-                prompt[:PROMPT_CHARS] if prompt else None,
-                response[:RESPONSE_CHARS] if response else None,
-            )
-        )
-        event.input_messages = event.output_messages = event.prompt = event.response = None
-        self._events.append(event)
+    def take(self, decode: Decode[RequestLogged], values: Iterable[bytes | None]) -> None:
+        """Take in the events of message values one after another, up to the one `decode` raises for, or
+        whose messages cannot be used (`EventInvalid`)."""
+        for value in values:
+            event = decode(value)
+            self._texts.append(_take_texts(event))
+            self._events.append(event)
 
     def columns(self, known_at_us: Sequence[int], identity: Identity, refused: Refused) -> list[pl.Series]:
         """Columns of `SCHEMA` but for the origin, in any order; what cannot be used is noted in `refused`."""
-        events = self._events
-        check_printable(events, refused)
-        time_us = event_times(events, known_at_us, refused)
-        users = values(events, "user_id")
-        sessions = [event.session_id or event.request_id for event in events]
+        events, fields = self._events, Fields(self._events)
+        check_printable(fields, refused)
+        time_us = event_times(fields, known_at_us, refused)
+        users = fields["user_id"]
+        sessions = [
+            session or request
+            for session, request in zip(fields["session_id"], fields["request_id"], strict=True)
+        ]
         key, split = identity.user_key, identity.split
         names = ("input_messages", "output_messages", *TEXT_COLUMNS)
         return [
-            *field_columns(events, SCHEMA, _PLAIN),
+            *fields.columns(SCHEMA, _PLAIN),
             texts("session_id", sessions),
             texts("user_key", [key(user) if user else None for user in users]),
             texts("split", [split(user or session) for user, session in zip(users, sessions, strict=True)]),
             moment("occurred_at", time_us),
             day("date", time_us),
             *map(texts, names, zip(*self._texts, strict=True)),
-            *(_json_column(name, values(events, name)) for name in _JSON),
+            *(_json_column(name, fields[name]) for name in _JSON),
             *(
                 column
-                for part, fields in _PARTS.items()
-                for column in part_columns(values(events, part), SCHEMA, fields)
+                for part, names_of in _PARTS.items()
+                for column in part_columns(fields[part], SCHEMA, names_of)
             ),
             *self._repeats.layers.columns(
                 (e.provider, e.model, None if e.behavior is None else astuple(e.behavior)) for e in events
@@ -144,7 +140,22 @@ class RequestChunk:
         ]
 
 
+def _take_texts(event: RequestLogged) -> tuple[str | None, ...]:
+    """Take the messages out of an event: their stored form, and the two texts of the light row."""
+    inputs = normalize(event.input_messages, event.prompt, role="user", field="input_messages")
+    outputs = normalize(event.output_messages, event.response, role="assistant", field="output_messages")
+    event.input_messages = event.output_messages = event.prompt = event.response = None
+    prompt, response = last_user_text(inputs), output_text(outputs)
+    return (
+        None if inputs is None else encode_messages(inputs),
+        None if outputs is None else encode_messages(outputs),
+        prompt[:PROMPT_CHARS] if prompt else None,
+        response[:RESPONSE_CHARS] if response else None,
+        text_ending(response) if response else output_ending(outputs),
+    )
+
+
 def _json_column(name: str, given: Sequence[Any]) -> pl.Series:
-    if not any(value is not None for value in given):
+    if given.count(None) == len(given):
         return nulls(name, pl.String(), len(given))
     return texts(name, [None if value is None else _json(value).decode() for value in given])

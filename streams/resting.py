@@ -6,12 +6,12 @@ different values become categories. Only the texts that a feature will compare a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Final
 
 import polars as pl
 
-from joiners.features import is_refusal
+from joiners.finishes import is_refusal
 from joiners.light import (
     OUTCOME_COLUMNS,
     REQUEST_COLUMNS,
@@ -25,7 +25,7 @@ from streams.text_store import TextStore
 REPEATED: Final = (
     *("feature", "actor", "split", "provider", "model", "model_version", "prompt_name", "prompt_version"),
     *("fingerprint", "route", "experiment", "variant", "deployment_target", "region"),
-    *("finish_reason", "error_type", "kind"),
+    *("finish_reason", "error_type", "ending", "kind"),
 )
 """Columns with few different values."""
 
@@ -50,7 +50,7 @@ class Resting:
     def rest(self, kind: str, light: pl.DataFrame) -> pl.DataFrame:
         """Light rows as the window holds them."""
         if kind == "requests":
-            rows = light.select(*REQUEST_CONTEXT, refused=is_refusal(pl.col("response_text")))
+            rows = light.select(*REQUEST_CONTEXT, "ending", refused=is_refusal(pl.col("response_text")))
             rows = rows.with_columns(
                 self._store.put(light["prompt_text"]).alias("prompt_ref"),
                 self._store.put(light["response_text"]).alias("response_ref"),
@@ -97,9 +97,11 @@ class Resting:
             .select(REQUEST_COLUMNS)
         )
 
-    def forget(self, frames: Mapping[str, pl.DataFrame]) -> None:
+    def forget(self, held: Mapping[str, Iterable[pl.DataFrame]]) -> None:
         """Let go of texts older than every row held."""
-        oldest = [frame[name].min() for kind, frame in frames.items() for name in _REFERENCES[kind]]
+        oldest = [
+            frame[name].min() for kind, names in _REFERENCES.items() for name in names for frame in held[kind]
+        ]
         known = [number for number in oldest if isinstance(number, int)]
         self._store.keep_from(min(known, default=None))
 

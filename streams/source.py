@@ -33,6 +33,11 @@ _METADATA_TIMEOUT_S: Final = 10.0
 _PREFETCH_KBYTES: Final = 65_536
 
 
+def join_group(kafka: KafkaSettings) -> str:
+    """The consumer group of the join."""
+    return f"{kafka.group_id}-join"
+
+
 class KafkaSource:
     """Consumes the input topics as one member of the join's consumer group.
 
@@ -61,7 +66,7 @@ class KafkaSource:
         self._consumer = Consumer(
             {
                 "bootstrap.servers": kafka.bootstrap_servers,
-                "group.id": f"{kafka.group_id}-join",
+                "group.id": join_group(kafka),
                 "client.id": "tailrace-join",
                 "enable.auto.commit": False,
                 "enable.auto.offset.store": False,
@@ -92,21 +97,27 @@ class KafkaSource:
         """
         result: list[Any] = []
         positions = self._positions
+        place: Any = (None, None)
+        held = False
         for message in self._consumer.consume(max_messages, timeout_s):
             error = message.error()
             topic, partition = message.topic(), message.partition()
             offset: Any = message.offset()
+            # Messages come in runs of one place: what only depends on it is looked up once for each run.
+            if partition != place[1] or topic != place[0]:
+                place = (topic, partition)
+                held = place in positions
             if error is not None:
                 if error.code() != KafkaError._PARTITION_EOF:
                     self._raise_if_terminal(error, topic)
-                elif offset > positions.get((topic, partition), offset):
+                elif offset > positions.get(place, offset):
                     # The markers of transactional producers take up offsets that no message has.
-                    positions[topic, partition] = offset
+                    positions[place] = offset
                 continue
             # Taken back while this batch was being collected: the new owner reads it.
-            if (topic, partition) not in positions:
+            if not held:
                 continue
-            positions[topic, partition] = offset + 1
+            positions[place] = offset + 1
             # Milliseconds; brokers without timestamps report a negative one.
             sent_ms = message.timestamp()[1]
             sent_us = sent_ms * 1000 if sent_ms > 0 else 0
@@ -168,7 +179,7 @@ class KafkaSource:
 
     def _assigned(self, consumer: Any, places: list[TopicPartition]) -> None:
         restart = {}
-        committed, bounds = self._patiently(lambda: _where_to_start(consumer, places))
+        committed, bounds = self._patiently(lambda: where_to_start(consumer, places))
         for place, (low, high) in zip(committed, bounds, strict=True):
             key = (place.topic, place.partition)
             restart[key] = place.offset if place.offset > OFFSET_INVALID and place.offset >= 0 else low
@@ -235,7 +246,7 @@ class KafkaSource:
             self._ends.pop(place, None)
 
 
-def _where_to_start(
+def where_to_start(
     consumer: Any, places: list[TopicPartition]
 ) -> tuple[list[TopicPartition], list[tuple[int, int]]]:
     """Committed offsets, and the lowest and the end offset of each place."""

@@ -16,6 +16,7 @@ from typing import IO, Final
 import numpy as np
 import numpy.typing as npt
 import polars as pl
+import pyarrow as pa
 
 log = logging.getLogger("tailrace.join")
 
@@ -85,18 +86,25 @@ class _Spilled:
         self._start = scratch.append(memoryview(data)[low:high])
 
     def texts(self, rows: npt.NDArray[np.int64]) -> pl.Series:
-        first, last = self._offsets[rows], self._offsets[rows + 1]
-        bounds = list(zip(first.tolist(), last.tolist(), strict=True))
-        low, high = int(first.min()), int(last.max())
-        if high - low > DENSE * int((last - first).sum()):
-            texts = [str(self._scratch.read(self._start + a, b - a), "utf-8") for a, b in bounds]
-        else:
-            whole = memoryview(self._scratch.read(self._start + low, high - low))
-            texts = [str(whole[a - low : b - low], "utf-8") for a, b in bounds]
-        return pl.Series(texts, dtype=pl.String)
+        low, high = int(rows.min()), int(rows.max()) + 1
+        bounds = self._offsets[low : high + 1]
+        lengths = self._offsets[rows + 1] - self._offsets[rows]
+        if int(bounds[-1] - bounds[0]) <= DENSE * int(lengths.sum()):
+            return _texts(bounds - bounds[0], self._read(bounds[0], bounds[-1])).gather(rows - low)
+        parts = map(self._read, self._offsets[rows].tolist(), self._offsets[rows + 1].tolist())
+        return _texts(np.concatenate([[0], np.cumsum(lengths)]), b"".join(parts))
+
+    def _read(self, start: int, end: int) -> bytes:
+        return self._scratch.read(self._start + int(start), int(end - start))
 
     def let_go(self) -> None:
         self._scratch.let_go()
+
+
+def _texts(bounds: npt.NDArray[np.int64], data: bytes) -> pl.Series:
+    """Texts that lie one after another in `data`; `bounds` are where they begin, and where the last ends."""
+    array = pa.LargeStringArray.from_buffers(len(bounds) - 1, pa.py_buffer(bounds), pa.py_buffer(data))
+    return pl.Series(pl.from_arrow(array))
 
 
 def _bytes(texts: pl.Series) -> int:

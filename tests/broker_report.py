@@ -2,20 +2,23 @@
 
 A test ran on a broker when it, or a fixture it uses, started one in this process or handed one over.
 Brokers that a command under test starts in its own process are not seen: such a test says so with
-``@pytest.mark.runs_on("…")``.
+``@pytest.mark.runs_on("…")``. What was seen travels with the test's report, so that it is counted in one
+place even when the tests run in several processes (pytest-xdist).
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 
 from infra.apache_kafka import ApacheKafka
 from infra.broker import EmbeddedBroker
 from tests.brokers import NO_APACHE_KAFKA, NO_TANSU, engine_of
+
+_PROPERTY: Final = "broker"
 
 
 class BrokerReport:
@@ -54,16 +57,21 @@ class BrokerReport:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_makereport(self, item: pytest.Item) -> Generator[None, Any, Any]:
         report = yield
-        module = item.nodeid.split("::")[0]
+        found: set[str] = set()
         if report.skipped:
             reason = str(report.longrepr[2]) if isinstance(report.longrepr, tuple) else str(report.longrepr)
             reason = reason.removeprefix("Skipped: ")
             if reason.startswith((NO_APACHE_KAFKA, NO_TANSU)):
-                self.counts[f"not run: {reason}"][module] += 1
+                found = {f"not run: {reason}"}
         elif report.when == "call":
-            for engine in self._engines(item):
-                self.counts[engine][module] += 1
+            found = self._engines(item)
+        report.user_properties += [(_PROPERTY, engine) for engine in sorted(found)]
         return report
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        for name, engine in report.user_properties:
+            if name == _PROPERTY:
+                self.counts[str(engine)][report.nodeid.split("::")[0]] += 1
 
     @pytest.hookimpl(trylast=True)
     def pytest_terminal_summary(self, terminalreporter: Any) -> None:

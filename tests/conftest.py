@@ -12,15 +12,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from infra.apache_kafka import ApacheKafka
 from infra.broker import EmbeddedBroker
-from tests import broker_report
+from tests import broker_report, spreading
 from tests.brokers import APACHE_KAFKA, ENGINES, Broker, Make, need_apache_kafka, need_tansu, settings_maker
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # How fast an example runs says how busy the machine is, and no test is about that.
+    settings.register_profile(
+        "tailrace", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+    )
+    settings.load_profile("tailrace")
     broker_report.install(config)
+    config.pluginmanager.register(spreading)
 
 
 @pytest.fixture(scope="session")

@@ -19,7 +19,18 @@ SESSIONS = {"s0": 0, "s1": 1, "s2": 0}
 """Session → Kafka partition."""
 
 PROMPTS = [None, "reset my password", "password my reset", "where is the invoice", "reset my passwort"]
-RESPONSES = [None, "open the settings page", "I'm sorry, but I can't help with that.", "42"]
+BROKEN_OFF = "Open the settings page. Then click on the button that lies next"
+ENDINGS = {
+    None: None,
+    "open the settings page": "closed",
+    "I'm sorry, but I can't help with that.": "closed",
+    "42": "closed",
+    BROKEN_OFF: "open",
+    "...": "empty",
+}
+"""Responses and how they end."""
+RESPONSES = list(ENDINGS)
+EDITS = ["open the settings", "43", "x", "Open the settings page!", "do not open the settings page"]
 SIGNALS = (
     *("thumbs", "rating", "comment", "edit", "copy", "accept", "undo"),
     *("regenerate", "retry", "dwell", "abandon", "escalate", "report"),
@@ -45,16 +56,22 @@ def _maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     return st.none() | values
 
 
-_ticks = st.integers(0, LAST_TICK)
+# Half of them on a coarse grid: that is how far apart a horizon's edges are.
+_ticks = st.integers(0, LAST_TICK) | st.sampled_from(range(0, LAST_TICK + 1, HORIZON // 2))
 _sessions = st.sampled_from(sorted(SESSIONS))
 
 
+def _sizes(most: int) -> st.SearchStrategy[int]:
+    """How many rows: mostly many, because rare meetings need company."""
+    return st.sampled_from([0, 1, most // 2, most, most, most])
+
+
 @st.composite
-def requests(draw: st.DrawFn) -> list[Row]:
+def requests(draw: st.DrawFn, most: int = 8) -> list[Row]:
     """Requests of a few sessions; `home` is their partition where it is not the session's."""
-    size = draw(st.integers(0, 8))
+    size = draw(_sizes(most))
     homes = st.sampled_from([None] * 9 + [0, 1])
-    return [
+    rows = [
         {
             "request_id": f"r{i}",
             "home": draw(homes),
@@ -67,6 +84,7 @@ def requests(draw: st.DrawFn) -> list[Row]:
         }
         for i in range(size)
     ]
+    return [row | {"ending": ENDINGS[row["response_text"]]} for row in rows]
 
 
 def _value(kind: str) -> st.SearchStrategy[float | None]:
@@ -75,6 +93,17 @@ def _value(kind: str) -> st.SearchStrategy[float | None]:
     if kind == "rating":
         return st.sampled_from([1.0, 2.0, 3.0, 4.0, 5.0])
     return st.sampled_from([0.0, 250.0, 4000.0]) if kind == "dwell" else st.none()
+
+
+_AFTER = (0, 1, HORIZON // 2, HORIZON, HORIZON + 1, -1)
+"""How long after a request things happen: where windows open and close."""
+
+
+@st.composite
+def _moment(draw: st.DrawFn, requests: list[Row]) -> int:
+    """When an event happens: any time, or near a request."""
+    near = requests and draw(st.booleans())
+    return draw(st.sampled_from(requests))["us"] + draw(st.sampled_from(_AFTER)) if near else draw(_ticks)
 
 
 @st.composite
@@ -97,11 +126,17 @@ def _target(draw: st.DrawFn, requests: list[Row]) -> Row:
 def signals(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
     """Signals: implicit, explicit, about nobody."""
     rows = []
-    for i in range(draw(st.integers(0, 12))):
+    for i in range(draw(_sizes(12))):
         kind = draw(st.sampled_from(SIGNALS))
-        text = draw(_maybe(st.sampled_from(["open the settings", "43", "x"]))) if kind == "edit" else None
+        text = draw(_maybe(st.sampled_from(EDITS))) if kind == "edit" else None
         rows.append(
-            {"event_id": f"g{i}", "us": draw(_ticks), "kind": kind, "value": draw(_value(kind)), "text": text}
+            {
+                "event_id": f"g{i}",
+                "us": draw(_moment(requests)),
+                "kind": kind,
+                "value": draw(_value(kind)),
+                "text": text,
+            }
             | draw(_target(requests))
         )
     return rows
@@ -111,10 +146,10 @@ def signals(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
 def outcomes(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
     """Outcomes, some without a session, some amending others in chains and circles."""
     rows: list[Row] = []
-    for i in range(draw(st.integers(0, 7))):
+    for i in range(draw(_sizes(8))):
         row = {
             "event_id": f"o{i}",
-            "us": draw(_ticks),
+            "us": draw(_moment(requests)),
             "kind": "ticket",
             "success": draw(_maybe(st.booleans())),
             "supersedes": None,
@@ -123,7 +158,7 @@ def outcomes(draw: st.DrawFn, requests: list[Row]) -> list[Row]:
             row["session_id"] = None
         rows.append(row)
     for row in rows:
-        amended = draw(st.sampled_from([*(r["event_id"] for r in rows), "unseen", *[None] * 8]))
+        amended = draw(st.sampled_from([*(r["event_id"] for r in rows), "unseen", *[None] * 4]))
         row["supersedes"] = amended
         if amended in {r["event_id"] for r in rows} and draw(st.booleans()):
             # As a rule an amendment comes from the same system and names the same place.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 import typer
@@ -16,7 +16,9 @@ from contracts.errors import SettingsError, TerminalError
 from infra.apache_kafka import ApacheKafka
 from infra.broker import EmbeddedBroker
 from infra.kafka.jars import cache_folder, version
-from streams import topics
+
+if TYPE_CHECKING:
+    from streams.topics import TopicsReport
 
 topics_app = typer.Typer(help="Create and check the Kafka topics.", no_args_is_help=True)
 
@@ -76,10 +78,11 @@ def broker(
 
 def _run_tansu(port: int | None) -> None:
     with EmbeddedBroker(port) as running:
+        stopped = _signals()
         out.print(f"Kafka protocol on {running.bootstrap_servers} (memory only; Ctrl-C stops it)")
         _tell(running.bootstrap_servers)
         say("and, as its group joins take half the session timeout: TAILRACE_KAFKA__SESSION_TIMEOUT_MS=6000")
-        _wait(running)
+        _wait(running, stopped)
 
 
 def _run_kafka(port: int | None, brokers: int) -> None:
@@ -87,6 +90,7 @@ def _run_kafka(port: int | None, brokers: int) -> None:
         say(f"fetching Apache Kafka {version()} into {cache_folder()}, once …")
 
     with ApacheKafka(brokers, port=port, quick_start=False, on_fetch=fetching) as running:
+        stopped = _signals()
         out.print(
             f"Apache Kafka {running.version} on {running.bootstrap_servers} "
             "(temporary data; Ctrl-C stops it)",
@@ -95,21 +99,27 @@ def _run_kafka(port: int | None, brokers: int) -> None:
         _tell(running.bootstrap_servers)
         if brokers > 1:
             say(f"and, for topics on all {brokers}: TAILRACE_KAFKA__REPLICATION_FACTOR={brokers}")
-        _wait(running)
+        _wait(running, stopped)
 
 
 def _tell(bootstrap_servers: str) -> None:
     say(f"Other terminals: export TAILRACE_KAFKA__BOOTSTRAP_SERVERS={bootstrap_servers}")
 
 
-def _wait(running: EmbeddedBroker | ApacheKafka) -> None:
-    """Until Ctrl-C or SIGTERM. Raises `TerminalError` when a broker ends by itself.
+def _signals() -> threading.Event:
+    """Set by Ctrl-C and SIGTERM.
 
     Only from here on are the signals ours: while the start is under way Ctrl-C must end it at once.
+    Before anybody is told that it runs: who reads that may send one.
     """
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    return stopped
+
+
+def _wait(running: EmbeddedBroker | ApacheKafka, stopped: threading.Event) -> None:
+    """Until `stopped`. Raises `TerminalError` when a broker ends by itself."""
     while not stopped.wait(0.5):
         if not running.running:
             raise TerminalError(
@@ -124,6 +134,8 @@ def apply(bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:
     The three joined topics need the same partition count, so that a session's events meet on one
     worker. Safe to repeat.
     """
+    from streams import topics  # Kafka's client is slow to import, and the broker command needs none
+
     settings = settings_for(bootstrap=bootstrap_servers)
     _show(topics.apply(settings.kafka, settings.join), as_json=as_json)
 
@@ -131,11 +143,13 @@ def apply(bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:
 @topics_app.command("verify")
 def verify(bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:
     """Check the topics without creating any."""
+    from streams import topics
+
     settings = settings_for(bootstrap=bootstrap_servers)
     _show(topics.verify(settings.kafka, settings.join), as_json=as_json)
 
 
-def _show(report: topics.TopicsReport, *, as_json: bool) -> None:
+def _show(report: TopicsReport, *, as_json: bool) -> None:
     if as_json:
         content: dict[str, Any] = msgspec.to_builtins(report)
         print_json(content)

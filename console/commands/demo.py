@@ -13,9 +13,10 @@ from typing import Annotated, Any
 
 import typer
 
-from console.commands.drops import build, describe, show_funnel
+from console.commands.drops import build, describe
 from console.commands.events import Format, raw, read
 from console.commands.lake import show
+from console.funnel import show_funnel
 from console.options import Home, Json, open_lake, require_file, settings_for
 from console.ranking import latent_auc
 from console.report.collect import write_report
@@ -24,6 +25,7 @@ from console.terminal import err, out, print_json, say
 from contracts.errors import TailraceError, TerminalError
 from contracts.settings import Settings
 from curation.settle import settle
+from curation.weights import resolve_model
 from infra.broker import EmbeddedBroker
 from sinks.lake import Lake
 from streams import topics
@@ -109,7 +111,7 @@ def demo(
         )
         return
     show(found)
-    show_funnel(drop.funnel)
+    show_funnel(drop.funnel, drop.seconds)
     rows: list[tuple[str, Any]] = [
         ("lake", settings.lake_root),
         ("drop", drop.folder),
@@ -167,7 +169,12 @@ def run_phases(
             for name, events in phases:
                 sent += send(settings, events, quiet=quiet)
                 wait_until_settled(join_worker, sent, work, quiet=quiet)
-                report = settle(lake, horizon_us=settings.join.horizon_us, now_us=time.time_ns() // 1000)
+                report = settle(
+                    lake,
+                    horizon_us=settings.join.horizon_us,
+                    now_us=time.time_ns() // 1000,
+                    model=resolve_model(settings),
+                )
                 if not quiet:
                     say(
                         f"{name}: {join_worker.stats.consumed:,} events joined into "

@@ -4,20 +4,32 @@ from __future__ import annotations
 
 import time
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from console.funnel import show_funnel, show_reasons
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
 from contracts.errors import DropInvalid, SettingsError
 from contracts.settings import Settings
+from curation.engine import make_engine
 from curation.judge.base import make_judge
 from curation.nightly import DropResult, make_drop
+from curation.weights import resolve_model
 from sinks.drops.manifest import verify as verify_folder
 from sinks.drops.publish import registry, summary
 from sinks.lake import Lake
+
+
+class Engine(StrEnum):
+    """Where the work on texts runs."""
+
+    LOCAL = "local"
+    RAY = "ray"
+
 
 app = typer.Typer(help="List, show and verify published drops.", no_args_is_help=True)
 
@@ -44,20 +56,31 @@ def drop(
         str | None,
         typer.Option(help="Build from what was known at the end of this day (UTC), or at this time."),
     ] = None,
+    engine: Annotated[
+        Engine | None,
+        typer.Option(help="Where the work on texts runs: in this process, or as Ray tasks (same bytes)."),
+    ] = None,
+    explain: Annotated[
+        bool,
+        typer.Option("--explain", help="Show the time of each step, and requests refused for each reason."),
+    ] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
     """Build and publish a preference dataset from the lake.
 
     settle → eligible → select → confirm (judge) → pair → gates → dedupe → publish. The same inputs and
-    settings give the same drop, byte for byte; running it again changes nothing.
+    settings give the same drop, byte for byte; running it again changes nothing. `tailrace why REQUEST_ID`
+    follows one request through it.
     """
-    settings = settings_for(home)
+    settings = settings_for(home, nightly={"engine": engine.value} if engine else {})
     result = build(settings, open_lake(settings), as_of=parse_as_of(as_of), quiet=as_json)
     if as_json:
         print_json(describe(result))
     else:
-        show_funnel(result.funnel)
+        show_funnel(result.funnel, result.seconds if explain else None)
+        if explain:
+            show_reasons(open_lake(settings), result.drop_id)
         say(
             f"drop {result.drop_id} {'published' if result.new else 'was published before, unchanged'}: "
             f"{result.preference_rows:,} pairs, {result.unpaired_rows:,} unpaired rows"
@@ -79,6 +102,8 @@ def build(
             judge,
             now_us=time.time_ns() // 1000,
             as_of=as_of,
+            engine=make_engine(settings.nightly),
+            model=resolve_model(settings),
             progress=lambda part, done, total: progress.update(
                 task, description=part, completed=done, total=total
             ),
@@ -95,23 +120,8 @@ def describe(result: DropResult) -> dict[str, Any]:
         "unpaired": result.unpaired_rows,
         "quarantined": result.quarantined_rows,
         "funnel": result.funnel,
+        "seconds": result.seconds,
     }
-
-
-def show_funnel(funnel: list[dict[str, Any]]) -> None:
-    """Print the steps of a build."""
-    print_table(
-        ["step", "in", "out", "refused because"],
-        [
-            [
-                step["step"],
-                step["in"],
-                step["out"],
-                ", ".join(f"{reason} {count:,}" for reason, count in step["refused"].items()) or "–",
-            ]
-            for step in funnel
-        ],
-    )
 
 
 @app.command("list")

@@ -14,7 +14,9 @@ from console.report.collect import write_report
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
 from contracts.errors import SettingsError, TailraceError
 from contracts.tables import TABLES
+from curation.rescore import rescore as run_rescore
 from curation.settle import settle as run_settle
+from curation.weights import resolve_model
 from sinks.maintenance import plan
 from sinks.maintenance_compaction import Merged, merge
 from sinks.maintenance_history import vacuum as delete_old_files
@@ -30,22 +32,45 @@ Tables = Annotated[
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done and do nothing.")]
 
 
-def settle(home: Home = None, as_json: Json = False) -> None:
+def settle(
+    rescore: Annotated[
+        bool,
+        typer.Option(
+            "--rescore",
+            help="Also give every current interaction the score in force, as a new revision with the same "
+            "evidence. Wanted after `tailrace score fit`.",
+        ),
+    ] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
     """Fold late evidence into interactions, as new revisions.
 
     Outcomes arrive days after the request they speak about. Settling again changes nothing.
     """
     settings = settings_for(home)
-    report = run_settle(
-        open_lake(settings), horizon_us=settings.join.horizon_us, now_us=time.time_ns() // 1000
-    )
+    lake, model = open_lake(settings), resolve_model(settings)
+    now_us = time.time_ns() // 1000
+    report = run_settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
+    again = 0
+    if rescore:
+        with progress_bar(quiet=as_json) as progress:
+            task = progress.add_task("rescoring", total=None)
+            again = run_rescore(
+                lake,
+                now_us=now_us,
+                model=model,
+                progress=lambda done, total: progress.update(task, completed=done, total=total),
+            )
     if as_json:
-        print_json(asdict(report))
-    else:
-        say(
-            f"{report.late_events:,} late events, {report.examined:,} interactions examined, "
-            f"{report.revised:,} revised"
-        )
+        print_json(asdict(report) | ({"rescored": again, "score_version": model.version} if rescore else {}))
+        return
+    say(
+        f"{report.late_events:,} late events, {report.examined:,} interactions examined, "
+        f"{report.revised:,} revised"
+    )
+    if rescore:
+        say(f"{again:,} interactions rescored by {model.version}")
 
 
 def status(home: Home = None, bootstrap_servers: Bootstrap = None, as_json: Json = False) -> None:

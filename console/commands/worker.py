@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from console.live import LiveLine
-from console.options import Bootstrap, Home, Json, open_lake, settings_for
+from console.options import Bootstrap, Home, Json, lake_at, settings_for
 from console.terminal import print_json, say
 from contracts.errors import TerminalError
 from streams import topics
 from streams.fleet import make_join
+from streams.fresh_lake import check_fresh_lake
 from streams.identity import Identity
 from streams.pseudonym_key import load_key
 
@@ -43,6 +44,13 @@ def worker(
             min=1, help="Processes for the join, each with a share of the partitions; one per core."
         ),
     ] = None,
+    new_lake: Annotated[
+        bool,
+        typer.Option(
+            "--new-lake",
+            help="Fill a new lake with what Kafka still holds, although the group has read it before.",
+        ),
+    ] = False,
     home: Home = None,
     bootstrap_servers: Bootstrap = None,
     as_json: Json = False,
@@ -58,7 +66,9 @@ def worker(
         settings = settings.model_copy(update={"join": join})
     for warning in topics.verify(settings.kafka, settings.join).warnings:
         say(f"[yellow]warning:[/] {warning}")
-    lake = open_lake(settings, create=True)
+    lake = lake_at(settings)
+    check_fresh_lake(settings.kafka, lake, begin_again=new_lake)
+    lake.create(settings.lake)
     identity = Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
     if not drain:
         # Faust is slow to import, and draining does not need it.

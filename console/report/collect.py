@@ -14,6 +14,7 @@ from console.report.data import FunnelStep, ReportData, SamplePair
 from console.report.page import render
 from contracts.errors import LakeNotWritable
 from contracts.settings import Settings
+from curation.nightly import step_seconds
 from sinks.accounting import account
 from sinks.drops.manifest import read_manifest
 from sinks.drops.publish import registry
@@ -28,9 +29,11 @@ def collect(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Rep
     drops = registry(lake)
     manifest: dict[str, Any] | None = None
     pairs: list[SamplePair] = []
+    seconds: dict[str, float] = {}
     if drops.height:
         newest = drops.row(0, named=True)
         manifest = read_manifest(settings.drops_root / newest["path"])
+        seconds = step_seconds(newest)
         pairs = sample_pairs(lake, newest["drop_id"], newest["judge_epoch"])
     interactions = lake.interactions().collect()
     as_of = manifest["as_of"] if manifest else interactions["evidence_until"].max()
@@ -41,7 +44,7 @@ def collect(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Rep
         interactions=interactions,
         accounting=account(lake, horizon_us=settings.join.horizon_us).as_dict(),
         funnel=[
-            FunnelStep(step["step"], step["in"], step["out"], step["refused"])
+            FunnelStep(step["step"], step["in"], step["out"], step["refused"], seconds.get(step["step"]))
             for step in (manifest or {}).get("funnel", [])
         ],
         pairs=pairs,

@@ -73,6 +73,8 @@ def _step(step: FunnelStep, scale: int) -> Bar:
     if lost > 0:
         notes.append(f"−{count(lost)} not needed")
         parts.append((float(lost), SET_ASIDE))
+    if step.seconds is not None:
+        notes.append(f"{step.seconds:.1f} s")
     return Bar(words(step.name).capitalize(), plural(step.rows_out, "row"), parts, scale, notes)
 
 

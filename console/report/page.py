@@ -8,7 +8,19 @@ from typing import Final
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
-from console.report import drop, evidence, funnel, headline, health, pairs, palette, rates, scores, stats
+from console.report import (
+    drop,
+    edits,
+    evidence,
+    funnel,
+    headline,
+    health,
+    pairs,
+    palette,
+    rates,
+    scores,
+    stats,
+)
 from console.report.data import ReportData
 from console.report.text import label, percent, plural
 
@@ -49,6 +61,8 @@ def render(data: ReportData) -> str:
             average=percent(rate.share),
             histogram=scores.histogram(rows, data.failure_threshold),
             contributions=scores.contributions(rows),
+            edit_classes=edits.classes(rows),
+            torn=edits.torn(rows),
             auc=data.ranking_auc,
             coverage=health.coverage(rows),
             outcomes=health.outcomes(rows),

@@ -15,7 +15,7 @@ import polars as pl
 from contracts.errors import TableInvalid
 from contracts.tables.base import Table
 from contracts.tables.bronze import Consents, DeadLetters, Outcomes, Requests, Signals
-from contracts.tables.curated import Examples, Preferences, Quarantine
+from contracts.tables.curated import Examples, ExampleSketches, Preferences, Quarantine
 from contracts.tables.evals import EvalItems, EvalSets, Releases
 from contracts.tables.registry import Drops, Erasures, Lineage, Models
 from contracts.tables.silver import Annotations, GoldLabels, Interactions, Judgments
@@ -31,6 +31,7 @@ TABLES: Final[dict[str, type[Table]]] = {
     "annotations": Annotations,
     "gold_labels": GoldLabels,
     "examples": Examples,
+    "example_sketches": ExampleSketches,
     "preferences": Preferences,
     "quarantine": Quarantine,
     "drops": Drops,

@@ -8,6 +8,7 @@ from contracts.tables.base import Strings, Table, Time, column, optional
 
 SOURCE_TYPES = ["production_log", "human_annotation", "synthetic", "user_correction"]
 EXAMPLE_KINDS = ["preference", "unpaired"]
+SLICES = ["failure", "safety", "control", "replay"]
 PAIR_SOURCES = ["user_edit", "regenerate_accept", "judge_rewrite", "one_sided"]
 
 
@@ -26,7 +27,7 @@ class Examples(Table):
     date: pl.Date = column("UTC day of occurred_at; partition of the table")
     feature: str = column("product feature")
     source_type: str = column("where the text came from", isin=SOURCE_TYPES)
-    slice: str = column("why it was selected: failure, control", isin=["failure", "control"])
+    slice: str = column("why it was selected, see curation.selection", isin=SLICES)
     consent_scope: str = column("consent the row needed")
     consent_policy_version: str = optional("policy version of that consent")
     consent_as_of: Time = column("time at which consent was last checked")
@@ -40,6 +41,37 @@ class Examples(Table):
     failure_score: float = column("failure score at selection time", ge=0.0, le=1.0)
     score_version: str = column("version of that score")
     label: bool = optional("unpaired rows: desirable or not")
+    safety: bool = optional("the failing request is safety-tagged")
+    inclusion_probability: float = optional(
+        "chance with which its (failing) request was selected, times that of later random caps",
+        ge=0.0,
+        le=1.0,
+    )
+    design_weight: float = optional(
+        "eligible requests the row stands for: sum of 1 / inclusion probability over its cluster", ge=0.0
+    )
+    novelty: float = optional("distance to the prompts of earlier drops, 0 to 1", ge=0.0, le=1.0)
+    cluster_id: str = optional("cluster of near duplicates the row was kept from: its own example_id")
+    cluster_size: pl.Int32 = optional("rows of that cluster, this one included", ge=1)
+    cluster_request_ids: Strings = optional("requests behind the rows of that cluster")
+    self_approved: bool = optional("the family to be trained wrote the chosen side")
+
+
+class ExampleSketches(Table):
+    """What later drops compare their rows with: near duplicates and novelty, without any text."""
+
+    drop_id: str = column("drop the row was published in")
+    example_id: str = column("hash of the row's content")
+    user_key: str = optional("pseudonym of the user")
+    request_ids: Strings = column("requests the row was made from, the failing one first")
+    date: pl.Date = column("UTC day of the failing request; partition of the table")
+    algorithm: str = column("rules the sketch was made by; only equal ones are compared")
+    bands: pl.Binary = column("25 LSH buckets, little endian uint64")
+    prompt_signature: pl.Binary = column("MinHash of the conversation, 128 little endian uint16")
+    chosen_signature: pl.Binary = column("MinHash of the chosen side, as above")
+    rejected_signature: pl.Binary = column("MinHash of the rejected side, as above")
+    embedding_model: str = column("static embeddings the vector was made with")
+    embedding: pl.Binary = column("vector of the last question, little endian int16")
 
 
 class Preferences(Table):

@@ -24,6 +24,7 @@ class Drops(Table):
     preference_rows: pl.Int64 = column("preference pairs", ge=0)
     unpaired_rows: pl.Int64 = column("unpaired rows", ge=0)
     quarantined_rows: pl.Int64 = column("rows refused by a gate", ge=0)
+    step_seconds: str = optional("time each step of the build took, seconds by step, JSON object")
 
 
 class Models(Table):

@@ -8,7 +8,8 @@ import polars as pl
 
 from contracts.tables.base import Contributions, Strings, Table, Time, column, optional
 
-FINISH_CLASSES = ["ok", "error", "refusal", "truncated", "filtered"]
+FINISH_CLASSES = ["ok", "error", "refusal", "truncated", "filtered", "empty"]
+EDIT_CLASSES = ["cosmetic", "corrective", "opposite", "rewrite"]
 FAILURE_HINTS = ["factual", "preference", "operational", "unknown"]
 UNIT: Final[dict[str, Any]] = {"ge": 0.0, "le": 1.0}
 
@@ -50,6 +51,8 @@ class Interactions(Table):
     offset: pl.Int64 = column("Kafka offset of the request", ge=0)
 
     finish_class: str = column("how the call ended", isin=FINISH_CLASSES)
+    has_output: bool = optional("the response was logged with its text")
+    unfinished: bool = optional("the response breaks off: mid-sentence or inside a code block")
     has_thumbs: bool = column("thumbs were given")
     thumbs: float = optional("mean of the thumbs, -1 to 1", ge=-1.0, le=1.0)
     has_rating: bool = column("a rating was given")
@@ -58,13 +61,20 @@ class Interactions(Table):
     edit_ratio: float = optional(
         "normalized Levenshtein distance between response and last edit, 0 to 1", **UNIT
     )
+    edit_class: str = optional(
+        "cosmetic, corrective, opposite (turned round) or rewrite, see joiners.edits", isin=EDIT_CLASSES
+    )
     has_regenerate: bool = column("the user asked for another answer")
     regenerate_count: pl.Int32 = column("regenerations asked for", ge=0)
     has_retry: bool = column("the user asked the same again")
     retry_count: pl.Int32 = column("retry signals, plus one when the next prompt is the same text", ge=0)
+    follow_up_count: pl.Int32 = optional("later requests of the session within the horizon", ge=0)
     has_rephrase: bool = column("the session has a next prompt to compare with")
     rephrase_similarity: float = optional(
         "similarity of the session's next prompt to this one, 0 to 1", **UNIT
+    )
+    rephrase_chain: pl.Int32 = optional(
+        "prompts in a row after this one, within the horizon, that ask the same again", ge=0
     )
     has_undo: bool = column("the user undid the response's effect")
     undo_count: pl.Int32 = column("undo signals", ge=0)
@@ -84,16 +94,20 @@ class Interactions(Table):
     outcome_success: float = optional("share of known outcomes that speak for the response", **UNIT)
     outcome_count: pl.Int32 = column("downstream outcomes with a known result", ge=0)
 
+    next_request_id: str = optional("the session's next request, when it came within the horizon")
     signal_ids: Strings = column("event ids of the signals joined")
     outcome_ids: Strings = column("event ids of the outcomes joined, replaced ones included")
     evidence_until: Time = column(
-        "latest event time among the request, its evidence and the session's next request"
+        "latest event time among the request, its evidence and the session's requests within the horizon"
     )
     late: bool = column("the request came after its window had passed; neighbours may need settling again")
     settled_at: Time = column("clock time at which this revision was made")
 
     failure_score: float = column("probability of failure given the evidence, 0 to 1", **UNIT)
     contributions: Contributions = column("what each piece of evidence adds to the log-odds of failure")
+    disagreement: float = optional(
+        "how far the evidence contradicts itself, 0 to 1, see curation.scoring", **UNIT
+    )
     failure_hint: str = column("kind of failure the evidence points to", isin=FAILURE_HINTS)
     score_version: str = column("hash of the weights that made the score")
 

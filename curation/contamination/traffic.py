@@ -11,7 +11,7 @@ import polars as pl
 from contracts.messages import decode_messages, message_text
 from curation.contamination.background import learn
 from curation.contamination.index import ContaminationIndex
-from curation.selection import uniform
+from curation.sampling import uniform
 from sinks.evals import active_items
 from sinks.lake import Lake
 

@@ -11,7 +11,7 @@ from curation.judge.epoch import JudgeEpoch
 from curation.judge.verdicts import Evidence, FailureKind, JudgeItem, Judgment, Scalar, Verdict, VerdictWord
 
 # Raised whenever the same evidence may get another verdict.
-RULES_VERSION: Final = 1
+RULES_VERSION: Final = 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +23,13 @@ class RuleThresholds:
     pass_upto: float = 0.35
     """failure score up to which a response may be called good"""
     edit_ratio_min: float = 0.05
-    """edits below are cosmetic"""
+    """edits of unknown class below are cosmetic"""
     edit_ratio_max: float = 0.9
     """edits above are a new text, not a correction"""
     rephrase_similarity_min: float = 0.6
     """next prompts at least this similar ask the same again"""
+    chain_min: int = 2
+    """prompts in a row that ask the same again from which they are one strong complaint"""
     rating_low: float = 2.0
     """ratings up to this (of 1 to 5) are complaints"""
     rating_high: float = 4.0
@@ -130,17 +132,19 @@ def _complaints(evidence: Evidence, t: RuleThresholds) -> list[_Sign]:
         signs.append(_Sign("low rating", strong=True, severity=3))
     if _count(f.get("undo_count")):
         signs.append(_Sign("undo", strong=True, severity=3))
-    if f.get("finish_class") == "error":
-        signs.append(_Sign("error finish", strong=True, severity=3))
+    if (finish := f.get("finish_class")) in ("error", "empty"):
+        signs.append(_Sign(f"{finish} finish", strong=True, severity=3))
     if _corrected(evidence, t):
         signs.append(_Sign("corrective edit", strong=True, severity=2))
     # A refusal may be right and a truncated answer enough: these need the score to agree.
-    if f.get("finish_class") in ("refusal", "truncated", "filtered"):
-        signs.append(_Sign(f"{f['finish_class']} finish", strong=False, severity=2))
+    if finish in ("refusal", "truncated", "filtered"):
+        signs.append(_Sign(f"{finish} finish", strong=False, severity=2))
     # Asking again shows in up to three features at once; it is one complaint.
     similar = _number(f.get("rephrase_similarity"))
     if _count(f.get("regenerate_count")):
         signs.append(_Sign("regenerate", strong=False, severity=2))
+    elif (_number(f.get("rephrase_chain")) or 0) >= t.chain_min:
+        signs.append(_Sign("rephrase chain", strong=True, severity=3))
     elif _count(f.get("retry_count")):
         signs.append(_Sign("retry", strong=False, severity=2))
     elif similar is not None and similar >= t.rephrase_similarity_min:
@@ -167,6 +171,8 @@ def _approvals(evidence: Evidence, t: RuleThresholds) -> list[_Sign]:
 
 
 def _corrected(evidence: Evidence, t: RuleThresholds) -> bool:
+    if (kind := evidence.features.get("edit_class")) is not None:
+        return kind in ("corrective", "opposite")
     ratio = _number(evidence.features.get("edit_ratio"))
     return ratio is not None and t.edit_ratio_min <= ratio <= t.edit_ratio_max
 

@@ -1,7 +1,7 @@
 """Static embeddings: the mean of one learned vector per subword, from the weights inside `wordllama`'s wheel.
 
 No network, no neural network at run time: a table look-up and a mean, some thousand texts a second per
-core. Good enough to tell a paraphrase from another question (see `docs/decisions`), blind to word order.
+core. Good enough to tell a paraphrase from another question, blind to word order.
 """
 
 from __future__ import annotations
@@ -66,8 +66,10 @@ class StaticEmbeddings:
             encoded = self.tokenizer.encode_batch_fast(batch, add_special_tokens=False)
             for offset, subwords in enumerate(encoded):
                 self._add(vectors[start + offset], subwords.ids)
-        lengths = np.sqrt(np.square(vectors, dtype=np.float32).sum(axis=1, keepdims=True))
-        np.divide(vectors, lengths, out=vectors, where=lengths > 0)
+            block = vectors[start : start + len(batch)]
+            # In double precision the order of summation, which differs between processors, does not show.
+            lengths = np.sqrt(np.square(block, dtype=np.float64).sum(axis=1, keepdims=True))
+            block[:] = np.divide(block, lengths, out=np.zeros_like(block, np.float64), where=lengths > 0)
         return vectors
 
     def _add(self, vector: Vectors, ids: list[int]) -> None:

@@ -54,7 +54,7 @@ def signatures(texts: Iterable[str | None]) -> Signatures:
 
     Order and number of repetitions of shingles do not matter; the same on every machine and process.
     """
-    parts = [_signatures_of(shingles(chunk)) for chunk in _chunks(texts, CHUNK)]
+    parts = [sign(shingles(chunk)) for chunk in _chunks(texts, CHUNK)]
     return np.concatenate(parts) if parts else np.zeros((0, PERMUTATIONS), dtype=np.uint32)
 
 
@@ -64,7 +64,11 @@ def _chunks(texts: Iterable[str | None], size: int) -> Iterator[list[str | None]
         yield chunk
 
 
-def _signatures_of(hashed: Ragged) -> Signatures:
+def sign(hashed: Ragged) -> Signatures:
+    """One signature per row of shingle hashes, (n, PERMUTATIONS); an empty row has all values at the maximum.
+
+    Raises `TerminalError` when the installed library computes other signatures than the stored ones.
+    """
     from rensa import RMinHash
 
     if RMinHash.ALGORITHM_VERSION != RENSA:
@@ -102,6 +106,26 @@ def candidate_pairs(keys: Hashes) -> pl.DataFrame:
         parts.append(_pairs_of_band(keys[:, band]))
         if len(parts) == 8:
             parts = [pl.concat(parts).unique()]
+    return pl.concat(parts).unique().sort("left", "right")
+
+
+def pairs_across(keys: Hashes, others: Hashes) -> pl.DataFrame:
+    """Pairs of row numbers (`left` in `keys`, `right` in `others`, UInt32) that share a bucket, ordered.
+
+    Of a bucket's others only the first `BUCKET_PAIRS` count, so a bucket of any size costs no more.
+    """
+    parts = [pl.DataFrame(schema={"left": pl.UInt32(), "right": pl.UInt32()})]
+    for band in range(keys.shape[1]):
+        order = np.argsort(others[:, band], kind="stable")
+        ordered = others[order, band]
+        first = np.searchsorted(ordered, keys[:, band], side="left")
+        last = np.minimum(np.searchsorted(ordered, keys[:, band], side="right"), first + BUCKET_PAIRS)
+        last[keys[:, band] == 0] = first[keys[:, band] == 0]
+        for step in range(BUCKET_PAIRS):
+            at = np.flatnonzero(first + step < last)
+            if not len(at):
+                break
+            parts.append(pl.DataFrame({"left": at, "right": order[first[at] + step]}).cast(pl.UInt32))
     return pl.concat(parts).unique().sort("left", "right")
 
 

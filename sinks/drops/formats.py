@@ -38,6 +38,13 @@ PROVENANCE_SCHEMA: Final = pa.schema(
         ("fingerprint", pa.string()),
         ("model", pa.string()),
         ("license", pa.string()),
+        ("safety", pa.bool_()),
+        ("inclusion_probability", pa.float64()),
+        ("design_weight", pa.float64()),
+        ("novelty", pa.float64()),
+        ("cluster_id", pa.string()),
+        ("cluster_size", pa.int32()),
+        ("self_approved", pa.bool_()),
     ]
 )
 """Where each row of the training files came from; `row` counts from 0 within `file`."""

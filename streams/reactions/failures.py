@@ -11,16 +11,30 @@ import polars as pl
 
 from contracts.tables import frame_schema, nullable_columns
 from contracts.validation import decode_json
-from curation.candidates import REQUEST_TERMS
+from curation.candidates import REQUEST_TERMS, has_text
 from curation.judge.verdicts import FEATURE_COLUMNS
 from sinks.lake import Lake
 
 _COLUMNS: Final = (
-    *("request_id", "revision", "user_key", "occurred_at", "date", "feature", "actor", "split", "region"),
+    *(
+        "request_id",
+        "revision",
+        "session_id",
+        "user_key",
+        "occurred_at",
+        "date",
+        "feature",
+        "actor",
+        "split",
+        "region",
+    ),
     *("partition", "offset", "failure_score", "failure_hint", "contributions"),
     *FEATURE_COLUMNS,
 )
 """What judging needs of an interaction: identity, eligibility and evidence."""
+
+_TEXTS: Final = ("input_messages", "output_messages", "tools")
+"""What the judge reads of a request besides."""
 
 FAILURE_SCHEMA: Final = pl.Schema({name: frame_schema("interactions")[name] for name in _COLUMNS})
 """Failures as a frame, with the column types of `interactions`."""
@@ -99,7 +113,7 @@ def with_text(lake: Lake, failures: pl.DataFrame) -> pl.DataFrame:
         lake.scan("requests")
         .filter(today, near, wanted, ~pl.col("duplicate"))
         .sort("partition", "offset")
-        .select("request_id", *REQUEST_TERMS)
+        .select("request_id", *_TEXTS, *REQUEST_TERMS, has_text=has_text())
         .unique("request_id", keep="first")
         .collect()
     )

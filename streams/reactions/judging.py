@@ -16,6 +16,7 @@ from curation.confirm import judge_all, judge_items
 from curation.eligibility import eligible
 from curation.judge.base import make_judge
 from curation.judge.verdicts import Judgment, total_spent
+from curation.redaction.step import make_redactor, redact
 from sinks.lake import Lake
 from streams.reactions.budget import HourlyBudget
 from streams.reactions.failures import consents_of, failure_frame, with_text
@@ -46,6 +47,7 @@ class OnlineJudge:
         """Raises `SettingsError` when the judge's settings cannot work."""
         self.budget = HourlyBudget(settings.judge.online_calls_per_hour)
         self._curation = settings.curation
+        self._redactor = make_redactor(settings.privacy)
         self._lake = lake
         self._stats = stats
         self._clock_us = clock_us
@@ -65,8 +67,12 @@ class OnlineJudge:
         allowed = eligible(rows, consents, self._curation)
         skipped: Counter[str] = Counter(allowed.refused["reason"].to_list())
         skipped["not_in_lake"] = frame.height - rows.height
-        judgments, problem = self._judged(allowed.kept)
+        judgments, problem = self._judged(self._redacted(allowed.kept))
         self._count(skipped, judgments, allowed.kept.height, problem)
+
+    def _redacted(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """What the judge may see: it can be an endpoint of somebody else's."""
+        return rows if self._redactor is None else redact(rows, self._redactor).rows
 
     def _judged(self, rows: pl.DataFrame) -> tuple[list[Judgment], str]:
         if rows.is_empty():

@@ -71,6 +71,12 @@ def _join_metrics(stats: JoinStats) -> Iterable[Metric]:
         yield CounterMetricFamily(f"tailrace_join_{name}", text, value=getattr(stats, name))
     for name, text in _JOIN_GAUGES.items():
         yield GaugeMetricFamily(f"tailrace_join_{name}", text, value=getattr(stats, name))
+    redactions = CounterMetricFamily(
+        "tailrace_join_redactions", "Spans of personal data replaced before storage", labels=["kind"]
+    )
+    for kind, count in sorted(stats.redactions.items()):
+        redactions.add_metric([kind], count)
+    yield redactions
     watermark = GaugeMetricFamily(
         "tailrace_join_watermark_seconds", "Event time the join has reached, Unix time", labels=["partition"]
     )

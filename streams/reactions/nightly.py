@@ -13,8 +13,10 @@ from mode.utils.cron import secs_for_next
 from contracts import topics
 from contracts.errors import BrokerUnavailable, SettingsError, TailraceError
 from contracts.settings import Settings
+from curation.engine import make_engine
 from curation.judge.base import make_judge
 from curation.nightly import DropResult, make_drop
+from curation.weights import resolve_model
 from sinks.drops.manifest import MANIFEST_FILE, sha256
 from sinks.lake import Lake
 from streams.outputs import ID_HEADER
@@ -69,6 +71,8 @@ class NightlyReactions:
             settings,
             make_judge(settings.judge, curation=settings.curation),
             now_us=time.time_ns() // 1_000,
+            engine=make_engine(settings.nightly),
+            model=resolve_model(settings),
         )
 
     async def _announce(self, result: DropResult) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from benchmarks import processes
 from contracts.errors import TerminalError
+from tests.infra.waiting import wait_until
 
 PROGRAM = '''
 import json, subprocess, sys, time
@@ -60,24 +61,30 @@ def test_a_program_that_hangs_is_ended_with_its_children(module: str, tmp_path: 
     assert not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] == "Z"
 
 
-def test_the_idle_meter_counts_only_idle_time() -> None:
-    busy = "import time\nuntil = time.process_time() + 600\nwhile time.process_time() < until: pass"
-    with subprocess.Popen([sys.executable, "-c", busy]) as worker:
+def test_the_idle_meter_counts_only_idle_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = "import time\nprint(flush=True)\ntime.sleep(600)"
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE) as worker:
         try:
-            with processes.IdleMeter([worker.pid], lambda: True) as meter:
-                time.sleep(1.0)
-                while_busy = meter.idle_s
-        finally:
-            worker.kill()
-    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as worker:
-        try:
-            time.sleep(0.3)
-            with processes.IdleMeter([worker.pid], lambda: True) as meter:
-                time.sleep(1.0)
-                while_asleep = meter.idle_s
+            assert worker.stdout is not None
+            worker.stdout.read(1)
+            with processes.IdleMeter([worker.pid], lambda: True) as asleep:
+                assert wait_until(lambda: asleep.idle_s > 0.5)
             with processes.IdleMeter([worker.pid], lambda: False) as never:
                 time.sleep(0.3)
         finally:
             worker.kill()
-    assert while_busy < 0.5 < while_asleep
-    assert never.idle_s == 0
+    # A process that is given a whole core, which no test can ask of a machine.
+    monkeypatch.setattr(processes, "cpu_seconds", lambda pid: time.perf_counter())
+    with processes.IdleMeter([worker.pid], lambda: True) as busy:
+        time.sleep(0.5)
+    assert busy.idle_s == never.idle_s == 0
+
+
+def test_cpu_time_of_a_running_process_and_its_children() -> None:
+    work = "import time\nuntil = time.process_time() + 0.3\nwhile time.process_time() < until: pass\n"
+    code = f"import subprocess, sys, time\nsubprocess.run([sys.executable, '-c', {work!r}])\n{work}"
+    with subprocess.Popen([sys.executable, "-c", f"{code}time.sleep(600)"]) as worker:
+        try:
+            assert wait_until(lambda: processes.cpu_seconds(worker.pid) >= 0.6, 60)
+        finally:
+            worker.kill()

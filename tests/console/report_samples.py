@@ -14,7 +14,7 @@ from curation.scoring import score
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
 FEATURES = ("support_reply", "summarize", "code_assist", "email_draft", "search_answer")
-SCORED = ("failure_score", "contributions", "failure_hint", "score_version")
+SCORED = ("failure_score", "contributions", "disagreement", "failure_hint", "score_version")
 ZERO: dict[Any, Any] = {
     pl.String: "x",
     pl.Boolean: False,
@@ -62,6 +62,9 @@ def interactions(
         "thumbs": _where(thumbs, np.where(bad, -1.0, 1.0)),
         "has_edit": edit,
         "edit_ratio": _where(edit, np.where(bad, rng.uniform(0.1, 0.6, n), rng.uniform(0, 0.1, n))),
+        "edit_class": pl.Series(np.where(edit, np.where(bad, "corrective", "cosmetic"), "")).replace(
+            "", None
+        ),
         "has_regenerate": again,
         "regenerate_count": again.astype(np.int32),
         "has_undo": undo,

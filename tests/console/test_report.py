@@ -216,7 +216,7 @@ def test_a_hundred_thousand_interactions_are_quick_and_small() -> None:
         pair(rejected=long, chosen="other " + long, prompt=[{"role": "user", "content": long}] * 9)
     ] * 40
     data = report_data(100_000, pairs=sample)
-    start = time.perf_counter()
+    start = time.process_time()
     html = render(data)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert len(html.encode()) < 3_000_000

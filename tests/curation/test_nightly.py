@@ -156,11 +156,13 @@ def test_metadata_only_requests_never_become_rows(lake: Lake, tmp_path: Path) ->
 def test_cosmetic_edits_and_rewrites_make_no_pairs(lake: Lake, tmp_path: Path) -> None:
     events = edited("cosmetic", text=WRONG + ".") + did("cosmetic", "thumbs", value=-1)
     events += edited("rewrite", text="z" * 200) + edited("good")
+    events += edited("opposite", text=WRONG.replace("is Sydney", "is not Sydney"))
     ingest(lake, events)
     result = drop(lake, tmp_path, edit_ratio_max=0.8)
     assert result.preference_rows == 1
     found = refusals(lake, result)
     assert found["request-cosmetic"] == "edit_cosmetic"
+    assert found["request-opposite"] == "edit_opposite"
     assert found["request-rewrite"] in {"edit_rewrite", "judge_unsure"}
 
 
@@ -235,6 +237,43 @@ def test_the_same_inputs_give_the_same_bytes_and_one_registration(lake: Lake, tm
     assert lake.scan("examples").collect().height == first.preference_rows + first.unpaired_rows
 
 
+def test_provenance_says_how_each_row_was_chosen_and_what_it_stands_for(lake: Lake, tmp_path: Path) -> None:
+    good = [
+        event
+        for n in range(40)
+        for event in asked(f"good{n}", response=f"{RIGHT} {n}")
+        + did(f"good{n}", "accept")
+        + turned_out(f"good{n}", success=True)
+    ]
+    twice = edited("a", prompt="same question") + edited("b", prompt="same question")
+    reported = edited("c") + did("c", "report", seconds=20)
+    ingest(lake, good + twice + reported)
+    result = drop(lake, tmp_path, control_share=0.5, target_family="m")
+    rows = pl.read_parquet(result.folder / "provenance.parquet")
+    control = rows.filter(pl.col("slice") == "control")
+    assert 5 < control.height < 35
+    assert control["inclusion_probability"].unique().to_list() == [0.5]
+    failures = rows.filter(pl.col("slice") == "failure").sort("cluster_size")
+    assert failures["inclusion_probability"].to_list() == [1.0, 1.0]
+    assert failures["safety"].to_list() == [True, False]
+    assert failures["cluster_size"].to_list() == [1, 2]
+    assert failures["design_weight"].to_list() == [1.0, 2.0]
+    assert rows.select(pl.all().exclude("model", "license").is_not_null().all()).row(0).count(False) == 0
+    stored = lake.scan("examples").collect()
+    assert sorted(map(len, stored["cluster_request_ids"]))[-1] == 2
+
+
+def test_when_everything_is_refused_the_drop_is_empty_and_says_why(lake: Lake, tmp_path: Path) -> None:
+    events = edited("a") + edited("b")
+    for _, event in events:
+        event.pop("consent", None)
+    ingest(lake, events)
+    result = drop(lake, tmp_path)
+    assert result.preference_rows + result.unpaired_rows == 0
+    assert set(refusals(lake, result).values()) == {"consent_unknown"}
+    assert verify(result.folder) == []
+
+
 def drop_elsewhere(lake: Lake, tmp_path: Path) -> Path:
     """The same events in another lake on another day."""
     other = new_lake(tmp_path / "other" / "lake")
@@ -248,13 +287,35 @@ def test_as_of_sees_only_what_was_known_then(lake: Lake, tmp_path: Path) -> None
     later = START + timedelta(days=9)
     ingest(lake, edited("a") + asked("b"))
     ingest(lake, turned_out("b", success=False, seconds=9 * 86_400), first_offset=100, settle_requests=False)
-    before = drop(lake, tmp_path, as_of=later - timedelta(days=1))
+    before = drop(lake, tmp_path, as_of=later - timedelta(days=1), channel="earlier")
     after = drop(lake, tmp_path)
     assert refusals(lake, before)["request-b"] == "below_threshold"
     assert "request-b" not in refusals(lake, after)
     assert before.preference_rows == after.preference_rows == 1
     assert after.unpaired_rows == 1
     assert read_manifest(before.folder)["as_of"] < read_manifest(after.folder)["as_of"]
+
+
+def test_a_later_drop_holds_what_is_new_and_some_of_the_old_again(lake: Lake, tmp_path: Path) -> None:
+    first = [event for n in range(20) for event in edited(f"u{n}", text=f"{RIGHT} {n} {'old ' * n}")]
+    ingest(lake, first)
+    one = drop(lake, tmp_path)
+    again = [
+        event for n in range(20, 40) for event in edited(f"u{n}", seconds=9000, text=f"{RIGHT} {'new ' * n}")
+    ]
+    ingest(lake, again, first_offset=100)
+    two = drop(lake, tmp_path, replay_share=0.25)
+    names = pl.read_parquet(two.folder / "provenance.parquet")
+    slices = dict(names.group_by("slice").len().iter_rows())
+    assert one.preference_rows > 10
+    assert slices["replay"] >= 2
+    assert slices["failure"] > slices["replay"]
+    earlier = set(pl.read_parquet(one.folder / "provenance.parquet")["request_ids"].explode())
+    fresh = set(names.filter(pl.col("slice") == "failure")["request_ids"].explode())
+    assert not fresh & earlier
+    assert "in_earlier_drop" in set(refusals(lake, two).values())
+    assert read_manifest(two.folder)["earlier_drops"] == [one.drop_id]
+    assert names.filter(pl.col("slice") == "failure")["novelty"].max() < 1.0
 
 
 def test_a_kill_at_any_step_of_publishing_leaves_the_old_or_the_new_state(lake: Lake, tmp_path: Path) -> None:

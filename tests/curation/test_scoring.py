@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.tables import frame_schema
+from contracts.tables.silver import EDIT_CLASSES, FINISH_CLASSES
 from curation.scoring import DEFAULT_MODEL, PRIOR_WEIGHTS, ScoreModel, evidence, score
 from joiners.interactions import FEATURE_COLUMNS
 from tests.factories import table_rows
@@ -51,7 +52,10 @@ _rows = st.lists(
             "dwell_ms": _maybe(st.floats(0, 10_000)),
             "abandoned": _maybe(st.booleans()),
             "outcome_success": _maybe(_unit),
-            "finish_class": st.sampled_from(["ok", "error", "refusal", "truncated", "filtered"]),
+            "edit_class": _maybe(st.sampled_from(EDIT_CLASSES)),
+            "rephrase_chain": _maybe(st.integers(0, 6)),
+            "unfinished": _maybe(st.booleans()),
+            "finish_class": st.sampled_from(FINISH_CLASSES),
             **{f"{name}_count": st.integers(0, 3) for name in COUNTS},
         }
     ),
@@ -104,15 +108,25 @@ def test_what_was_not_observed_adds_nothing() -> None:
         ({"rating": 5.0}, "rating", False, "unknown"),
         ({"has_edit": True, "edit_ratio": 0.5}, "edit", True, "preference"),
         ({"has_edit": True}, "edit", True, "preference"),
+        ({"has_edit": True, "edit_class": "corrective", "edit_ratio": 0.01}, "edit", True, "preference"),
+        ({"has_edit": True, "edit_class": "rewrite", "edit_ratio": 0.9}, "edit", True, "preference"),
+        ({"has_edit": True, "edit_class": "opposite", "edit_ratio": 0.01}, "edit_opposite", True, "factual"),
         ({"regenerate_count": 2}, "regenerate", True, "preference"),
         ({"retry_count": 1}, "retry", True, "preference"),
         ({"rephrase_similarity": 0.9}, "rephrase", True, "preference"),
+        ({"rephrase_similarity": 0.9, "rephrase_chain": 1}, "rephrase", True, "preference"),
+        ({"rephrase_similarity": 0.9, "rephrase_chain": 3}, "rephrase_chain", True, "preference"),
+        ({"retry_count": 1, "rephrase_chain": 2}, "rephrase_chain", True, "preference"),
+        ({"regenerate_count": 1, "rephrase_chain": 3}, "regenerate", True, "preference"),
         ({"undo_count": 1}, "undo", True, "factual"),
         ({"copy_count": 1}, "copy", False, "unknown"),
         ({"accept_count": 1}, "accept", False, "unknown"),
         ({"report_count": 1}, "report", True, "factual"),
         ({"finish_class": "error"}, "error", True, "operational"),
         ({"finish_class": "truncated"}, "truncated", True, "operational"),
+        ({"unfinished": True}, "unfinished", True, "operational"),
+        ({"finish_class": "empty"}, "empty", True, "operational"),
+        ({"finish_class": "truncated", "unfinished": True}, "truncated", True, "operational"),
         ({"finish_class": "refusal"}, "refusal", True, "preference"),
         ({"outcome_success": 0.0}, "outcome", True, "factual"),
         ({"outcome_success": 1.0}, "outcome", False, "unknown"),
@@ -129,12 +143,59 @@ def test_each_signal_moves_the_score_its_way(
 
 def test_a_cosmetic_edit_and_an_unrelated_prompt_say_nothing() -> None:
     assert scored(has_edit=True, edit_ratio=0.0)["contributions"] == []
+    assert scored(has_edit=True, edit_class="cosmetic", edit_ratio=0.4)["contributions"] == []
     assert scored(rephrase_similarity=0.2)["contributions"] == []
 
 
 def test_accepting_ones_own_correction_does_not_speak_for_the_response() -> None:
     corrected = scored(has_edit=True, edit_ratio=0.6, accept_count=1, copy_count=1, outcome_success=1.0)
     assert set(contributions(corrected)) == {"edit"}
+
+
+def test_a_longer_chain_is_stronger_and_never_weaker_than_one_rephrase() -> None:
+    found = [
+        contributions(scored(rephrase_similarity=0.9, rephrase_chain=n)).popitem()[1] for n in range(1, 6)
+    ]
+    assert found == pytest.approx([1.6, 1.6, 2.4, 2.4, 2.4])
+
+
+def test_an_opposite_edit_is_stronger_than_a_corrective_one() -> None:
+    corrected, turned = (
+        scored(has_edit=True, edit_class=kind, edit_ratio=0.1)["failure_score"]
+        for kind in ("corrective", "opposite")
+    )
+    assert turned > corrected
+
+
+def test_a_truncated_text_that_ends_well_is_half_evidence() -> None:
+    cut, whole = (
+        contributions(scored(finish_class="truncated", unfinished=u))["truncated"] for u in (True, False)
+    )
+    assert whole == cut / 2
+
+
+def test_five_stars_on_a_rewritten_text_disagree() -> None:
+    torn = scored(rating=5.0, has_edit=True, edit_class="rewrite", edit_ratio=0.8)
+    weaker = min(PRIOR_WEIGHTS["rating"], PRIOR_WEIGHTS["edit"])
+    assert torn["disagreement"] == pytest.approx(2 / (1 + math.exp(-weaker)) - 1)
+    assert torn["disagreement"] > 0.8
+    assert scored(thumbs=-1.0, copy_count=1)["disagreement"] < torn["disagreement"]
+
+
+@pytest.mark.parametrize(
+    "features", [{}, {"rating": 5.0, "accept_count": 1}, {"thumbs": -1.0, "undo_count": 1}]
+)
+def test_evidence_that_points_one_way_does_not_disagree(features: dict[str, Any]) -> None:
+    assert scored(**features)["disagreement"] == 0.0
+
+
+@settings(max_examples=50, deadline=None)
+@given(_rows)
+def test_disagreement_is_bounded_and_needs_both_sides(rows: list[dict[str, Any]]) -> None:
+    for row in score(frame(rows)).to_dicts():
+        signs = {c > 0 for c in contributions(row).values()}
+        assert 0 <= row["disagreement"] <= 1
+        assert (row["disagreement"] > 1e-9) == (len(signs) == 2) or row["disagreement"] < 1e-6
 
 
 def test_the_version_follows_the_weights() -> None:
@@ -150,5 +211,5 @@ def test_the_version_follows_the_weights() -> None:
 def test_no_rows_are_scored_too() -> None:
     empty = score(frame([{}]).clear())
     assert empty.is_empty()
-    wanted = ("failure_score", "contributions", "failure_hint", "score_version")
+    wanted = ("failure_score", "contributions", "disagreement", "failure_hint", "score_version")
     assert {n: empty.schema[n] for n in wanted} == {n: frame_schema("interactions")[n] for n in wanted}

@@ -12,7 +12,7 @@ from curation.settle import SettleReport, settle
 from sinks.accounting import Accounting, account
 from sinks.lake import Lake
 from tests.console.commands import answer, tailrace
-from tests.curation.dialogues import RIGHT, Events, asked, did, edited
+from tests.curation.dialogues import RIGHT, WRONG, Events, asked, did, edited
 from tests.factories import MINUTE, START, at, outcome_event, request_event, signal_event
 from tests.lakes import HORIZON_US, ingest, new_lake
 
@@ -68,7 +68,7 @@ def test_every_night_is_a_revision_of_its_own(lake: Lake) -> None:
 
 def test_a_drop_as_of_an_earlier_day_does_not_know_it(lake: Lake, tmp_path: Path) -> None:
     ingest(lake, edited("a") + asked("b", response=RIGHT))
-    ingest(lake, did("b", "edit", seconds=9 * DAY, text="Canberra."), first_offset=20)
+    ingest(lake, did("b", "edit", seconds=9 * DAY, text=WRONG), first_offset=20)
     home: dict[str, Any] = {"cwd": tmp_path, "TAILRACE_CURATION__CONTROL_SHARE": "0"}
     settled = answer(tailrace("settle", "--json", **home))
     assert settled == {"late_events": 1, "examined": 1, "revised": 1}
@@ -82,7 +82,8 @@ def test_a_drop_as_of_an_earlier_day_does_not_know_it(lake: Lake, tmp_path: Path
 
     first, tenth = (START.date().isoformat(), at(9 * DAY).date().isoformat())
     assert requests_of(first) == {"request-a"}
-    assert requests_of(tenth) == {"request-a", "request-b"}
+    # What the earlier drop holds is not new to the later one.
+    assert requests_of(tenth) == {"request-b"}
 
 
 def test_a_view_does_not_know_the_next_prompt_before_it_was_written(lake: Lake) -> None:
@@ -168,13 +169,43 @@ def test_a_request_repeated_at_another_time_stays_one_row(lake: Lake) -> None:
     again = [("request", request_event("r1", seconds=2 * DAY, session_id="s"))]
     copied = [("signal", signal_event("g", seconds=2 * DAY + 5, session_id="s"))]
     ingest(lake, again + copied, first_offset=10)
-    assert lake.interactions(revisions=True).collect().height == 2
-    for revision in (2, 2):
-        fold_in(lake)
+    for revision in (1, 2, 2):
         (found,) = lake.interactions().collect().to_dicts()
-        assert (found["revision"], found["offset"], found["signal_ids"]) == (revision, 0, ["g"])
+        held = [] if revision == 1 else ["g"]
+        assert (found["revision"], found["offset"], found["signal_ids"]) == (revision, 0, held)
         assert found["occurred_at"] == START
-    assert lake.interactions(revisions=True).collect().height == 3
+        assert lake.interactions(revisions=True).collect().height == revision
+        fold_in(lake)
+
+
+def test_a_repeat_that_claims_to_be_older_is_in_no_view(lake: Lake) -> None:
+    ingest(lake, [("request", request_event("r1", seconds=2 * DAY, session_id="s"))])
+    ingest(lake, [("request", request_event("r1", seconds=0, session_id="s"))], first_offset=10)
+    assert lake.interactions(as_of=at(DAY)).collect().is_empty()
+    assert row(lake, "r1", as_of=at(2 * DAY))["offset"] == 0
+
+
+def test_a_request_of_a_later_day_is_in_no_view_of_an_earlier_one(lake: Lake) -> None:
+    prompt = {"session_id": "s", "prompt": "How do I export my data?"}
+    copied = [("signal", signal_event("copied", seconds=500, session_id="s"))]
+    ingest(lake, asked("a", **prompt) + copied)
+    # Comes after its neighbour settled, and takes over the signal.
+    ingest(lake, asked("b", seconds=300, **prompt), first_offset=10)
+    ingest(lake, asked("c", seconds=9 * DAY, **prompt), first_offset=20)
+    fold_in(lake)
+    assert row(lake, "request-a")["next_request_id"] == "request-b"
+
+    def view(seconds: float) -> dict[str, tuple[list[str], bool]]:
+        rows = lake.interactions(as_of=at(seconds)).collect()
+        return {
+            name: (ids, retry)
+            for name, ids, retry in rows.select("request_id", "signal_ids", "has_retry").iter_rows()
+        }
+
+    assert view(100) == {}
+    assert view(400) == {"request-a": ([], True), "request-b": ([], False)}
+    assert view(DAY) == {"request-a": ([], True), "request-b": (["copied"], False)}
+    assert set(view(9 * DAY)) == {"request-a", "request-b", "request-c"}
 
 
 def test_what_waits_in_a_window_is_left_to_the_stream(lake: Lake) -> None:

@@ -52,7 +52,8 @@ class WorkerProcess:
     ) -> None:
         """`options`: ``join_worker``, constants of that module to override; ``breaks_join``, ids of
         requests and signals that the join cannot take; ``breaks_table``, ids of requests whose
-        interaction does not fit its table."""
+        interaction does not fit its table; ``merges_endlessly``, looks for files to merge
+        after every checkpoint, and the first merge never ends."""
         folder = Path(tempfile.mkdtemp(prefix="worker-", dir=settings.home))
         self._status = folder / "status.json"
         self._log = folder / "log"

@@ -74,6 +74,7 @@ def test_every_broker_of_a_cluster_dies_in_turn(apache_kafka_cluster: ApacheKafk
                     "goes on with two brokers",
                 )
             kafka.start()
-        assert one.stop() == two.stop() == 0
+        for worker in (one, two):
+            assert worker.stop() == 0, worker.log[-3000:]
     world.finish()
     world.check()

@@ -9,6 +9,7 @@ callbacks.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import json
 import logging
 import os
@@ -19,19 +20,22 @@ import threading
 import time
 from collections import Counter
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 import polars as pl
 from deltalake import DeltaTable
 from deltalake.exceptions import CommitFailedError
 
+import sinks.maintenance
 import sinks.transactions
 from contracts.errors import TailraceError
-from contracts.settings import Settings
+from contracts.settings import LakeSettings, Settings
 from sinks.lake import Lake
+from sinks.maintenance_layout import Step
 from streams import join_pipeline, join_worker
 from streams.identity import Identity
 from streams.join_worker import JoinWorker
+from streams.process import leave
 from streams.source import KafkaSource
 from tests.faults.process import FAILED
 
@@ -114,6 +118,14 @@ class Probe:
             impossible = pl.when(pl.col("request_id").is_in(unfit)).then(7.0)
             return score(rows, *rest).with_columns(failure_score=impossible.otherwise("failure_score"))
 
+        def endless_merge(lake: Lake, step: Step, _: LakeSettings) -> NoReturn:
+            while True:
+                self.reached("merge")
+                lake.table(step.table).optimize.compact()
+
+        if self.spec.get("merges_endlessly"):
+            join_worker.LOOK_EVERY_US = sinks.maintenance.LOOK_EVERY_US = 0  # type: ignore[misc]
+            sinks.maintenance.merge = endless_merge
         if unjoinable:
             join_pipeline.join = broken_join  # type: ignore[assignment]
         if unfit:
@@ -156,6 +168,7 @@ class Probe:
 
 def main(path: str) -> int:
     """Run one worker to its end; the exit code says how it went."""
+    faulthandler.enable()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s %(message)s")
     logging.getLogger("kafka").setLevel(logging.WARNING)
@@ -182,4 +195,4 @@ def main(path: str) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    leave(main(sys.argv[1]))

@@ -8,6 +8,8 @@ import textwrap
 from importlib.metadata import version
 from pathlib import Path
 
+import pytest
+
 from infra.broker import EmbeddedBroker
 
 CHECKOUT = Path(__file__).parents[2]
@@ -62,13 +64,16 @@ TESTS = """
 """
 
 
-def test_the_report_names_engines_modules_and_reasons(broker: EmbeddedBroker, tmp_path: Path) -> None:
+@pytest.mark.parametrize("spread", [(), ("-n", "2")], ids=["one process", "two processes"])
+def test_the_report_names_engines_modules_and_reasons(
+    broker: EmbeddedBroker, tmp_path: Path, spread: tuple[str, ...]
+) -> None:
     (tmp_path / "conftest.py").write_text(textwrap.dedent(CONFTEST))
     (tmp_path / "test_some.py").write_text(textwrap.dedent(TESTS))
     (tmp_path / "test_more.py").write_text("def test_one(shared): pass\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\nmarkers = runs_on\n")
     run = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", tmp_path, tmp_path],
+        [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "--rootdir", tmp_path, *spread, tmp_path],
         env={"PYTHONPATH": str(CHECKOUT), "COLUMNS": "120"},
         capture_output=True,
         text=True,

@@ -61,10 +61,14 @@ class Disturbed:
         return START_US + told * SECOND
 
 
+DERIVED = ("us", "event_id", "request_id", "ending")
+"""Fields of a row that its event does not carry under that name."""
+
+
 def encoded(kind: str, row: Row) -> bytes:
     """A row as its producer sends it."""
     seconds = row["us"]
-    given = {k: v for k, v in row.items() if v is not None and k not in ("us", "event_id", "request_id")}
+    given = {k: v for k, v in row.items() if v is not None and k not in DERIVED}
     event: dict[str, Any]
     if kind == "requests":
         texts = {"prompt": given.pop("prompt_text", None), "response": given.pop("response_text", None)}
@@ -78,37 +82,55 @@ def encoded(kind: str, row: Row) -> bytes:
     return msgspec.json.encode({k: v for k, v in event.items() if v is not None or k == "success"})
 
 
-_delays = st.one_of(
-    st.integers(0, LATENESS),
-    st.integers(0, LATENESS),
-    st.integers(LATENESS + 1, 5 * HORIZON),
-    st.sampled_from([DAY, 2 * DAY, 9 * DAY]),
+_in_time = st.integers(0, LATENESS)
+_days = st.sampled_from([DAY, 2 * DAY, 9 * DAY])
+_delays = st.sampled_from(
+    [
+        st.one_of(_in_time, _in_time, st.integers(LATENESS + 1, 5 * HORIZON), _days),
+        # Stragglers: the others were settled, in peace, long before.
+        st.one_of(_in_time, _in_time, _days),
+        _in_time,
+    ]
 )
-"""Ticks between an event and its arrival: in time, late, days late."""
+"""Ticks between an event and its arrival: in time, late, days late. One strategy for all of a kind."""
 
 _moved = st.sampled_from([0] * 12 + [-30, 30, DAY])
 """By how much a repeat's event time differs from the first copy's."""
 
 
 @st.composite
-def _arrivals(draw: st.DrawFn, kind: str, row: Row) -> list[tuple[int, Sent]]:
-    """The copies of an event with the partition each is sent to."""
+def _arrivals(draw: st.DrawFn, kind: str, row: Row, delays: st.SearchStrategy[int]) -> list[tuple[int, Sent]]:
+    """The copies of an event with the partition each is sent to. `delay` in a row: that of all of them."""
+    delays = st.just(row.pop("delay")) if "delay" in row else delays
     home = row.pop("home", None)
     home = SESSIONS[row["session_id"]] if home is None else home
     copies = []
     for n in range(draw(st.sampled_from([1, 1, 1, 2, 3]))):
         # Skew comes after the fact: an event may lie before its request or days ahead of its session.
         copy = row | {"us": BASE + row["us"] + (draw(_moved) if n else 0)}
-        copies.append((home, Sent(copy["us"] + draw(_delays), copy, encoded(kind, copy))))
+        copies.append((home, Sent(copy["us"] + draw(delays), copy, encoded(kind, copy))))
     return copies
+
+
+@st.composite
+def _straggler(draw: st.DrawFn) -> list[Row]:
+    """Time and delay of a session's requests, one of which comes days late, between two that were in time."""
+    first = draw(st.integers(0, strategies.LAST_TICK - HORIZON))
+    gaps = draw(st.sampled_from([(1, 2), (3, 8), (5, HORIZON), (HORIZON - 1, HORIZON + 3)]))
+    place = {"session_id": "s0", "home": SESSIONS["s0"]}
+    times = (first, first + gaps[1], first + gaps[0])
+    return [place | {"us": us, "delay": delay} for us, delay in zip(times, (0, 0, draw(_days)), strict=True)]
 
 
 @st.composite
 def disturbed(draw: st.DrawFn) -> Disturbed:
     """Late, repeated, moved, amended, orphaned, unusable, on two partitions, across midnight."""
-    requests = draw(strategies.requests())
+    requests = draw(strategies.requests(most=16))
+    if draw(st.booleans()):
+        for row, changes in zip(requests, draw(_straggler()), strict=False):
+            row |= changes
     # Where evidence is rare, nothing but the next request tells that one came late.
-    most = draw(st.sampled_from([0, 2, 20]))
+    most = draw(st.sampled_from([0, 20, 20, 20]))
     by_kind = {
         "requests": requests,
         "signals": draw(strategies.signals(requests))[:most],
@@ -120,8 +142,9 @@ def disturbed(draw: st.DrawFn) -> Disturbed:
             row |= {"session_id": "s0", "home": SESSIONS["s0"]}
     logs: dict[Place, Log] = {(kind, p): [] for kind in (*KINDS, "consents") for p in (0, 1)}
     for kind, rows in by_kind.items():
+        delays = draw(_delays)
         for row in rows:
-            for home, sent in draw(_arrivals(kind, row)):
+            for home, sent in draw(_arrivals(kind, row, delays)):
                 logs[kind, home].append(sent)
     for n in range(draw(st.integers(0, 2))):
         event = consent_event(f"c{n}", seconds=BASE)

@@ -154,7 +154,7 @@ def live(
 ) -> None:
     """Workers take their turns, die and come back, until everything is read and every window closed.
 
-    `settle` is called with the clock (ticks) where a turn says so; `stored` after every checkpoint with
+    `settle` is called with the clock (ticks) where a turn says so; `stored` after every turn with
     the position of every place.
     """
     committed: dict[tuple[str, int], int] = {}
@@ -164,8 +164,9 @@ def live(
     def start() -> list[Worker]:
         return [Worker(lake, traffic, owned, committed) for owned in owners]
 
-    def note(worker: Worker) -> None:
-        furthest.update({place: max(end, furthest[place]) for place, end in worker.positions.items()})
+    def note() -> None:
+        for worker in workers:
+            furthest.update({place: max(end, furthest[place]) for place, end in worker.positions.items()})
         stored(furthest)
 
     workers = start()
@@ -174,7 +175,7 @@ def live(
         try:
             for worker in workers:
                 worker.turn(now, turn.size, dies_after=turn.then)
-                note(worker)
+            note()
         except Crash:
             workers = start()
         if turn.then == "restart":
@@ -182,10 +183,10 @@ def live(
         elif turn.then == "settle":
             settle(now)
     now = max([now, *(sent.arrives for log in traffic.logs.values() for sent in log)]) + 1
-    for worker in workers:
-        for close in (False, True):
+    for close in (False, True):
+        for worker in workers:
             worker.turn(now, 10_000, close=close)
-            note(worker)
+        note()
     settle(now)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 Row = dict[str, Any]
@@ -108,7 +109,39 @@ def finish_class(request: Row) -> str:
     by_reason = {"content_filter": "filtered", "length": "truncated"}
     if request["finish_reason"] in by_reason:
         return by_reason[request["finish_reason"]]
-    return "refusal" if "can't help" in (request["response_text"] or "") else "ok"
+    if "can't help" in (request["response_text"] or ""):
+        return "refusal"
+    return "empty" if request["ending"] == "empty" else "ok"
+
+
+def alike(left: Row, right: Row) -> float | None:
+    """Similarity of two prompts; None without one of them."""
+    prompts = left["prompt_text"], right["prompt_text"]
+    if None in prompts:
+        return None
+    return 2 * common(*prompts) / sum(map(len, prompts))
+
+
+def edit_class(before: str, after: str) -> str:
+    """The class of the edits that occur in random traffic, from the rules in `joiners.edits`; names, numbers
+    and fillers are not looked at."""
+    words = [re.findall(r"\w+", side.lower().replace("'", "")) for side in (before, after)]
+    if words[0] == words[1]:
+        return "cosmetic"
+    if ("can't help" in before) != ("can't help" in after):
+        return "opposite"
+    sets = list(map(set, words))
+    fewer, most = sorted(map(len, sets))
+    shared = len(sets[0] & sets[1])
+    replaced = distance(before, after) - abs(len(before) - len(after))
+    fresh = shared < 0.3 * fewer or replaced > 0.8 * min(len(before), len(after))
+    if not fewer or len(sets[1]) > 8 * len(sets[0]) or (fresh and most > 5):
+        return "rewrite"
+    others = (sets[0] ^ sets[1]) - {"not", "do"}
+    negated = ("not" in words[0]) != ("not" in words[1])
+    if negated and len(others) <= min(4, 0.2 * len(sets[0] | sets[1])):
+        return "opposite"
+    return "corrective"
 
 
 def one(
@@ -130,7 +163,8 @@ def one(
         ),
         key=lambda r: (r["us"], r["request_id"]),
     )
-    following = later[0] if later and later[0]["us"] <= request["us"] + horizon else None
+    within = [r for r in later if r["us"] <= request["us"] + horizon]
+    following = within[0] if within else None
 
     def values(kind: str) -> list[float]:
         return [s["value"] for s in mine if s["kind"] == kind and s["value"] is not None]
@@ -143,10 +177,12 @@ def one(
     edit_ratio = None
     if edits and response is not None:
         edit_ratio = distance(response, edits[-1]) / max(len(response), len(edits[-1]))
-    similarity = None
-    if following and request["prompt_text"] is not None and following["prompt_text"] is not None:
-        prompts = request["prompt_text"], following["prompt_text"]
-        similarity = 2 * common(*prompts) / sum(map(len, prompts))
+    similarity = alike(request, following) if following else None
+    chain_length = 0
+    for earlier, again in zip([request, *within], within, strict=False):
+        if (alike(earlier, again) or 0) < 0.8:
+            break
+        chain_length += 1
     same_again = similarity is not None and similarity >= 0.98 and count("regenerate") == 0
     replaced = {o["supersedes"] for o in results}
     known = [
@@ -170,6 +206,11 @@ def one(
         "rating": rating,
         "has_edit": count("edit") > 0,
         "edit_ratio": edit_ratio,
+        "edit_class": edit_class(response, edits[-1]) if edit_ratio is not None else None,
+        "has_output": request["ending"] is not None,
+        "unfinished": None if request["ending"] is None else request["ending"] == "open",
+        "follow_up_count": len(within),
+        "rephrase_chain": None if similarity is None else chain_length,
         "has_rephrase": similarity is not None,
         "rephrase_similarity": similarity,
         "has_dwell": bool(values("dwell")),
@@ -181,9 +222,10 @@ def one(
         "has_outcome": bool(known),
         "outcome_success": mean(known),
         "outcome_count": len(known),
+        "next_request_id": following["request_id"] if following else None,
         "signal_ids": [s["event_id"] for s in mine],
         "outcome_ids": [o["event_id"] for o in results],
-        "until": max(e["us"] for e in [request, *mine, *results, *([following] if following else [])]),
+        "until": max(e["us"] for e in [request, *mine, *results, *within]),
     }
     for kind in ("regenerate", "undo", "copy", "accept", "escalate", "report"):
         row |= {f"{kind}_count": count(kind), f"has_{kind}": count(kind) > 0}

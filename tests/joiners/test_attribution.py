@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from joiners.attribution import NOWHERE, attribute, following
+from joiners.attribution import attribute
 from joiners.interactions import join
 from tests.factories import light
 
@@ -51,19 +51,6 @@ def test_every_event_is_kept() -> None:
     events = [{"event_id": f"e{i}", "us": i, "request_id": r} for i, r in enumerate([None, "a", "nobody"])]
     found = attribute(light("requests", REQUESTS), light("signals", events))
     assert sorted(found["event_id"]) == ["e0", "e1", "e2"]
-
-
-def test_the_next_request_of_the_session() -> None:
-    names = [r["request_id"] for r in REQUESTS]
-    found = following(light("requests", REQUESTS))
-    nexts = [None if n == NOWHERE else names[n] for n in found.tolist()]
-    assert dict(zip(names, nexts, strict=True)) == {"a": "b", "b": "c", "c": "d", "d": None, "x": None}
-
-
-def test_partitions_may_be_kept_apart() -> None:
-    rows = [r | {"partition": i % 2} for i, r in enumerate(REQUESTS)]
-    assert following(light("requests", rows), apart=True).tolist() == [2, 3, NOWHERE, NOWHERE, NOWHERE]
-    assert following(light("requests", rows)).tolist() == [1, 2, 3, NOWHERE, NOWHERE]
 
 
 def joined(evidence: dict[str, list[dict[str, Any]]], **options: Any) -> dict[str, Any]:

@@ -48,6 +48,7 @@ def test_the_reference_covers_every_feature() -> None:
         "offset": 0,
         "prompt_text": None,
         "response_text": None,
+        "ending": None,
         "finish_reason": None,
         "error_type": None,
     }

@@ -11,7 +11,7 @@ from tests.strategies import HORIZON, LATENESS, Row, Traffic
 
 
 def request(name: str, us: int) -> Row:
-    texts = dict.fromkeys(("prompt_text", "response_text", "finish_reason", "error_type"))
+    texts = dict.fromkeys(("prompt_text", "response_text", "ending", "finish_reason", "error_type"))
     return {"request_id": name, "us": us, "session_id": "s0"} | texts
 
 

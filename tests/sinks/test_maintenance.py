@@ -67,6 +67,15 @@ def test_crumbs_become_one_file_per_day_with_the_same_rows(lake: Lake) -> None:
     assert not finished(lake).merged
 
 
+def test_files_that_came_after_the_plan_are_merged_and_counted(lake: Lake) -> None:
+    fill(lake, 4)
+    step = only_step(lake)
+    fill(lake, 6, first=4)
+    done = merge(lake, step, options())
+    assert (done.files_before, done.files_after) == (10, 1)
+    assert file_counts(lake) == {FIRST_DAY: 1}
+
+
 def test_older_versions_stay_readable(lake: Lake) -> None:
     fill(lake, 10)
     version, before = lake.version("signals"), content(lake)

@@ -125,6 +125,19 @@ def run_until(settings: Settings, lake: Lake, step: str, occurrence: int = 1) ->
     return False
 
 
+PATIENCE_S = 60
+
+
+def eventually(holds: Callable[[], bool]) -> bool:
+    """Whether something comes to hold within a minute."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        if holds():
+            return True
+        time.sleep(0.1)
+    return False
+
+
 VOLATILE = ["settled_at", "received_at"]
 
 

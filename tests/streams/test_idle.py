@@ -22,8 +22,6 @@ from streams.partitioner import partition_of
 from tests.factories import MINUTE, outcome_event, request_event, signal_event
 from tests.streams import lake_of_events as world
 
-PATIENCE_S = 60
-
 
 def session_on(partition: int) -> str:
     """A session whose key goes to that partition."""
@@ -46,15 +44,6 @@ def outcome(session: str, minute: int) -> world.Event:
     return "outcomes", session.encode(), msgspec.json.encode(event)
 
 
-def eventually(holds: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + PATIENCE_S
-    while time.monotonic() < deadline:
-        if holds():
-            return True
-        time.sleep(0.1)
-    return False
-
-
 @contextmanager
 def running(kafka: KafkaSettings, home: Path) -> Iterator[Lake]:
     """A worker at work, and its lake."""
@@ -68,7 +57,7 @@ def running(kafka: KafkaSettings, home: Path) -> Iterator[Lake]:
         yield lake
     finally:
         worker.stop()
-        thread.join(PATIENCE_S)
+        thread.join(world.PATIENCE_S)
         assert not thread.is_alive()
 
 
@@ -103,16 +92,16 @@ def test_silent_topics_and_partitions_hold_no_window_open(
         producer.start()
         try:
             # While requests and signals keep coming it is event time that closes windows, not silence.
-            assert eventually(lambda: {f"{busy}-{m}" for m in range(20)} <= settled(lake))
-            assert eventually(lambda: f"{silent}-0" in settled(lake))
+            assert world.eventually(lambda: {f"{busy}-{m}" for m in range(20)} <= settled(lake))
+            assert world.eventually(lambda: f"{silent}-0" in settled(lake))
             assert len(settled(lake)) < stored(lake, "requests")
         finally:
             flowing.set()
             producer.join()
         sent = 1 + 2 * next(minutes)
-        assert eventually(lambda: adds_up(lake).consumed == sent)
+        assert world.eventually(lambda: adds_up(lake).consumed == sent)
         # With everything silent the clock closes the last ones.
-        assert eventually(lambda: adds_up(lake).pending == 0)
+        assert world.eventually(lambda: adds_up(lake).pending == 0)
         rows = lake.interactions().collect()
         assert set(rows["outcome_count"]) == {0}
         assert rows.filter(pl.col("session_id") == busy)["signal_ids"].list.len().unique().to_list() == [1]
@@ -120,7 +109,7 @@ def test_silent_topics_and_partitions_hold_no_window_open(
         # Both wake up with what is old news by now.
         old = [outcome(busy, 3), outcome(silent, 0), signal(silent, 0), signal(silent, 0, "orphan")]
         world.produce(kafka, [*old[:3], ("signals", b"nobody", signal("nobody", 1)[2])])
-        assert eventually(lambda: adds_up(lake).consumed == sent + 4)
+        assert world.eventually(lambda: adds_up(lake).consumed == sent + 4)
         found = adds_up(lake)
         assert (found.late, found.joined) == (3, sent)
         report = settle(lake, horizon_us=MINUTE, now_us=time.time_ns() // 1000)
@@ -141,9 +130,9 @@ def test_a_request_from_long_ago_after_silence_settles_at_once(
     kafka, session = kafka_settings(), session_on(0)
     with running(kafka, tmp_path) as lake:
         world.produce(kafka, [signal(session, 0), outcome(session, 0)])
-        assert eventually(lambda: adds_up(lake).consumed == 2)
+        assert world.eventually(lambda: adds_up(lake).consumed == 2)
         world.produce(kafka, [request(session, 0)])
-        assert eventually(lambda: f"{session}-0" in settled(lake))
+        assert world.eventually(lambda: f"{session}-0" in settled(lake))
         settle(lake, horizon_us=MINUTE, now_us=time.time_ns() // 1000)
         (row,) = lake.interactions().collect().to_dicts()
         assert (row["signal_ids"], row["outcome_ids"]) == ([f"g-{session}-0"], [f"o-{session}-0"])

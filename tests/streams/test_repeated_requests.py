@@ -93,6 +93,26 @@ def test_after_a_restart(lake: Lake) -> None:
     assert not rows["request_id"].is_duplicated().any()
 
 
+def test_after_a_restart_long_ago(lake: Lake) -> None:
+    Life(lake).batch(request(0, "first", 0), *evidence(0, 70), quiet=["requests"])
+    second = Life(lake, {(TOPICS[kind], 0): 1 for kind in ("requests", "signals", "outcomes")})
+    second.batch(request(1, "second", 100), request(2, "x", 300), *evidence(1, 300))
+    second.batch(request(3, "third", 500), *evidence(2, 500))
+    second.batch(request(4, "second", 100))
+    rows = lake.scan("interactions").collect()
+    assert sorted(rows["request_id"]) == ["first", "second", "x"]
+
+
+def test_after_a_restart_that_read_older_events(lake: Lake) -> None:
+    first = Life(lake)
+    first.batch(request(0, "first", 300), *evidence(0, 500), quiet=["requests"])
+    marks = lake.watermarks()
+    second = Life(lake, {(TOPICS[kind], 0): 1 for kind in ("requests", "signals", "outcomes")})
+    second.batch(request(1, "old", 0), request(2, "x", 100), *evidence(1, 100))
+    assert set(lake.scan("interactions").collect()["request_id"]) == {"first", "old"}
+    assert lake.watermarks() == marks
+
+
 def test_with_another_time_the_first_one_counts(lake: Lake) -> None:
     worker = Life(lake)
     worker.batch(request(0, "first", 0), request(1, "x", 100), *evidence(0, 5), *evidence(1, 100))

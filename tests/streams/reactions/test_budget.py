@@ -28,30 +28,30 @@ def test_an_hour_slides_and_is_shared() -> None:
     assert budget.take()
 
 
-def test_over_budget_is_left_unjudged_and_counted(tmp_path: Any) -> None:
-    lake = Lake(tmp_path / "lake")
-    lake.create()
-    ids = [f"r{i}" for i in range(5)]
-    texts = {
-        "input_messages": encode_messages([text_message("user", "where is my order")]),
-        "consent_scopes": ["training"],
-        "split": "train",
-        "actor": "user",
-    }
+def failures_in(lake: Lake, said: list[str]) -> list[Any]:
+    """Failures with these answers, in the lake and as they come from their topic."""
+    asked = encode_messages([text_message("user", "where is my order, I am jo@example.com")])
+    terms = {"input_messages": asked, "consent_scopes": ["training"], "split": "train", "actor": "user"}
     rows = [
         {
-            "request_id": r,
+            "request_id": f"r{n}",
             "offset": n,
-            "output_messages": encode_messages([text_message("assistant", f"no {r}")]),
-            **texts,
+            "output_messages": encode_messages([text_message("assistant", text)]),
+            **terms,
         }
-        for n, r in enumerate(ids)
+        for n, text in enumerate(said)
     ]
     append_once(lake, "requests", table_rows("requests", rows), batch_id="t")
     same = {"split": "train", "actor": "user", "failure_score": 0.9}
-    made = table_rows("interactions", [{"request_id": r, "offset": n, **same} for n, r in enumerate(ids)])
+    made = table_rows("interactions", [{k: row[k] for k in ("request_id", "offset")} | same for row in rows])
     values = made.select(pl.exclude("^has_.*$")).write_ndjson().encode().splitlines()
-    failures = [decode_failure(value, max_bytes=1 << 20) for value in values]
+    return [decode_failure(value, max_bytes=1 << 20) for value in values]
+
+
+def test_over_budget_is_left_unjudged_and_counted(tmp_path: Any) -> None:
+    lake = Lake(tmp_path / "lake")
+    lake.create()
+    failures = failures_in(lake, [f"no r{n}" for n in range(5)])
     stats = ReactionStats()
     none = pl.DataFrame(schema=CONSENT_SCHEMA)
     with hosted() as host:
@@ -69,3 +69,19 @@ def test_over_budget_is_left_unjudged_and_counted(tmp_path: Any) -> None:
     assert (stats.verdicts, stats.unjudged) == ({"fail": 4}, {"budget": 6})
     assert stats.judge_calls == 2
     assert lake.scan("judgments").collect().height == 2
+
+
+def test_the_judges_endpoint_sees_no_personal_data(tmp_path: Any) -> None:
+    lake = Lake(tmp_path / "lake")
+    lake.create()
+    failures = failures_in(lake, ["Written to JO@example.com, call +49 151 23456789"])
+    with hosted() as host:
+        judge_settings = JudgeSettings(
+            kind="openai", base_url=host.base_url, api_key=SecretStr("k"), model="fake"
+        )
+        judge = OnlineJudge(Settings(judge=judge_settings, home=tmp_path), lake, ReactionStats())
+        judge.judge(failures, pl.DataFrame(schema=CONSENT_SCHEMA))
+    (sent,) = map(str, host.server.requests)
+    assert "I am <EMAIL_1>" in sent
+    assert "Written to <EMAIL_1>, call <PHONE_1>" in sent
+    assert "example.com" not in sent

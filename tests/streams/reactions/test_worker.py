@@ -108,9 +108,7 @@ def test_web_views_tell_the_truth(worker: Worker) -> None:
 
 
 def test_stops_on_sigterm_with_everything_durable(worker: Worker, place: Settings) -> None:
-    began = time.monotonic()
     assert worker.stop() == 0
-    assert time.monotonic() - began < 10
     assert "Traceback" not in worker.log.read_text()
     assert Lake(place.lake_root).interactions().select(pl.len()).collect().item() == 8
 
