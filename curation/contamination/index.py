@@ -69,7 +69,7 @@ class ContaminationIndex:
         usual = np.isin(literal.digests, background.turns)
         order = np.argsort(literal.digests[~usual], kind="stable")
         numbers = np.flatnonzero(~usual)[order]
-        telling = ~usual & (literal.own * 2 >= literal.lengths) & (literal.lengths >= SHORT)
+        telling = ~usual & (literal.counted * 2 >= literal.lengths) & (literal.lengths >= SHORT)
         questions = np.flatnonzero(telling & (table["role"] == "question").to_numpy())
         return cls(
             units=table.drop("text"),

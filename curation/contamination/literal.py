@@ -50,16 +50,18 @@ _FILTER_BITS: Final = 22
 class LiteralIndex:
     """Runs of eight words of units (texts of eval items), sorted by hash, with the place of each.
 
-    `runs[i]` stands in unit `unit[i]` at word `position[i]`; 16 bytes a run. `counted`: per unit, how many
-    of its words lie in an indexed run; `own`: how many lie in no run that was left out; `lengths`: words per
-    unit; `digests`: hash of all words of a unit; `filter`: which low bits occur among the runs.
+    `runs[i]` stands in unit `unit[i]` at word `position[i]`; 16 bytes a run. `telling`: which words of all
+    units, one after the other from `offsets` on, lie in an indexed run and in none that was left out;
+    `counted`: how many of them a unit has; `lengths`: words per unit; `digests`: hash of all words of a
+    unit; `filter`: which low bits occur among the runs.
     """
 
     runs: Hashes
     unit: npt.NDArray[np.int32]
     position: npt.NDArray[np.int32]
+    telling: npt.NDArray[np.bool_]
+    offsets: Offsets
     counted: npt.NDArray[np.int32]
-    own: npt.NDArray[np.int32]
     lengths: npt.NDArray[np.int32]
     digests: Hashes
     filter: npt.NDArray[np.bool_]
@@ -68,7 +70,8 @@ class LiteralIndex:
     def build(cls, words: Ragged, sets: npt.NDArray[np.int32], common: Hashes) -> LiteralIndex:
         """Index units; `words` are their hashed words, `sets` the eval set of each.
 
-        Runs in `common` (frequent in the product's own traffic) and templates of a set are left out.
+        Runs in `common` (frequent in the product's own traffic) and templates of a set are left out, and
+        their words tell nothing where they touch others.
         """
         runs = ngrams(words, SHORT, whole_if_shorter=False)
         counts = runs.lengths()
@@ -80,7 +83,9 @@ class LiteralIndex:
         kept = ~_templates(hashes, unit, sets)
         if len(common):
             kept &= ~np.isin(hashes, common)
-        left_out = _words_in_runs(unit[~kept], position[~kept], len(words))
+        telling = np.zeros(len(words.flat), np.bool_)
+        _mark(telling, words.offsets, unit[kept], position[kept], value=True)
+        _mark(telling, words.offsets, unit[~kept], position[~kept], value=False)
         hashes, unit, position = hashes[kept], unit[kept], position[kept]
         seen = np.zeros(1 << _FILTER_BITS, np.bool_)
         seen[hashes & np.uint64((1 << _FILTER_BITS) - 1)] = True
@@ -88,8 +93,9 @@ class LiteralIndex:
             runs=hashes,
             unit=unit,
             position=position,
-            counted=_words_in_runs(unit, position, len(words)),
-            own=words.lengths().astype(np.int32) - left_out,
+            telling=telling,
+            offsets=words.offsets,
+            counted=_count(telling, words.offsets),
             lengths=words.lengths().astype(np.int32),
             digests=digests(words),
             filter=seen,
@@ -162,13 +168,15 @@ class LiteralIndex:
             numbered["position"].to_numpy(),
             numbered["size"].to_numpy(),
         )
-        counts = np.bincount(covered[:, 0], minlength=pairs.height)
-        total = np.maximum(self.counted[pairs["unit"].to_numpy()], 1)
+        units = pairs["unit"].to_numpy()
+        tells = self.telling[self.offsets[units[covered[:, 0]]] + covered[:, 1]]
+        counts = np.bincount(covered[tells, 0], minlength=pairs.height)
+        total = np.maximum(self.counted[units], 1)
         longest = pl.col("size").max()
         spans = numbered.group_by("pair").agg(
             center=pl.col("first").sort_by("size", "first", descending=[True, False]).first(), longest=longest
         )
-        reach = pl.Series("reach", self.lengths[pairs["unit"].to_numpy()].astype(np.int64))
+        reach = pl.Series("reach", self.lengths[units].astype(np.int64))
         near = (
             numbered.join(spans, on="pair")
             .join(pairs.select("pair", reach), on="pair")
@@ -178,7 +186,7 @@ class LiteralIndex:
         )
         return (
             pairs.with_columns(score=pl.Series(np.minimum(counts / total, 1.0)), layer=pl.lit(layer))
-            .filter(pl.col("score") >= MIN_SHARE[size])
+            .filter((pl.col("score") >= MIN_SHARE[size]) & pl.Series(self.counted[units] >= SHORT))
             .join(near, on="pair", how="left")
             .select(list(MATCHES))
             .cast(MATCHES)
@@ -234,20 +242,25 @@ def _covered(owner: Offsets, position: Offsets, size: Offsets) -> npt.NDArray[np
     return pairs[fresh]
 
 
-def _words_in_runs(
-    unit: npt.NDArray[np.int32], position: npt.NDArray[np.int32], units: int
-) -> npt.NDArray[np.int32]:
-    """How many words of each unit lie in one of the runs."""
-    counted = np.zeros(units, np.int32)
-    if not len(unit):
-        return counted
-    order = np.lexsort((position, unit))
-    owner, place = unit[order], position[order]
-    # A run adds the words before the next one of its unit begins, all of them when it is the last.
-    adds = np.full(len(owner), SHORT, np.int32)
-    adds[:-1] = np.where(owner[1:] == owner[:-1], np.minimum(place[1:] - place[:-1], SHORT), SHORT)
-    np.add.at(counted, owner, adds)
-    return counted
+def _mark(
+    words: npt.NDArray[np.bool_],
+    offsets: Offsets,
+    unit: npt.NDArray[np.int32],
+    position: npt.NDArray[np.int32],
+    *,
+    value: bool,
+) -> None:
+    """Set the words of runs."""
+    start = offsets[unit] + position
+    for step in range(SHORT):
+        words[start + step] = value
+
+
+def _count(words: npt.NDArray[np.bool_], offsets: Offsets) -> npt.NDArray[np.int32]:
+    """How many words of each unit are set."""
+    sums: npt.NDArray[np.int64] = np.zeros(len(words) + 1, np.int64)
+    np.cumsum(words, out=sums[1:])
+    return (sums[offsets[1:]] - sums[offsets[:-1]]).astype(np.int32)
 
 
 def _templates(
