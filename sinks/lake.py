@@ -221,19 +221,18 @@ class Lake:
         an outcome of day 9 does not leak into a view of day 1. With `revisions` every revision is
         returned.
         """
-        rows = self.scan("interactions", version=version)
+        # A request repeated at another time after its window was forgotten has a first revision twice: the
+        # one consumed first counts, as it does for the request itself.
+        rows = self.scan("interactions", version=version).sort(
+            "request_id", "revision", "partition", "offset", descending=[False, True, False, False]
+        )
         if as_of is not None or revisions:
-            # A request repeated at another time after its window was forgotten has a first revision twice:
-            # the one consumed first counts, as it does for the request itself.
-            rows = rows.sort("partition", "offset").unique(["request_id", "revision"], keep="first")
+            rows = rows.unique(["request_id", "revision"], keep="first", maintain_order=True)
         if as_of is not None:
             rows = rows.filter(pl.col("evidence_until") <= as_of)
         if revisions:
             return rows
-        newest = rows.sort(
-            "request_id", "revision", "partition", "offset", descending=[False, True, False, False]
-        )
-        return newest.unique("request_id", keep="first", maintain_order=True)
+        return rows.unique("request_id", keep="first", maintain_order=True)
 
     def watermarks(self) -> dict[int, int]:
         """Watermark per Kafka partition at its last settlement, UTC microseconds."""
