@@ -52,8 +52,8 @@ def curation(result: Result) -> str:
     table = markdown(head, [[number(row[name]) for name in columns] for row in result["curation"]])
     steps = ", ".join(f"{name} {number(seconds)}" for name, seconds in result["steps_s"].items())
     return (
-        f"{table}\n\nA row of the largest against one of the smallest: {result['largest_to_smallest']} × the CPU "
-        f"time. Seconds by step, largest run: {steps}. Engine: {result['engine']}."
+        f"{table}\n\nThe largest against the smallest, CPU per row: {result['largest_to_smallest']} ×. "
+        f"Seconds by step, largest run: {steps}. Engine: {result['engine']}."
     )
 
 
@@ -84,8 +84,8 @@ def contamination(result: Result) -> str:
         )
     if siblings := result.get("siblings"):
         text += (
-            f" Unregistered items of the same benchmarks, near in topic and no leak: {siblings['flagged']} of "
-            f"{number(siblings['rows'])} flagged."
+            f" Unregistered items of the same benchmarks, near in topic but no leak: "
+            f"{siblings['flagged']} of {number(siblings['rows'])} flagged."
         )
     return text
 
@@ -109,6 +109,6 @@ def redaction(result: Result) -> str:
     speeds = ", ".join(f"{peers[p]} {result[f'{p}_mb_per_s']} MB/s" for p in theirs)
     return (
         f"{markdown(head, rows)}\n\n{number(result['texts'])} texts. CPU speed on them: "
-        f"{result['tailrace_mb_per_s']} MB/s{', ' + speeds if speeds else ''}; rows as the nightly build reads them: "
-        f"{result['rows_mb_per_s']} MB/s."
+        f"{result['tailrace_mb_per_s']} MB/s{', ' + speeds if speeds else ''}; rows as the "
+        f"nightly build reads them: {result['rows_mb_per_s']} MB/s."
     )
