@@ -20,8 +20,9 @@ def show_funnel(funnel: Sequence[Mapping[str, Any]], seconds: Mapping[str, float
     """Print the steps of a build, with the time of each when it is known."""
     times = dict(seconds or {})
     steps = {step["step"]: step for step in funnel}
-    # Work between two steps (reading texts) has a time, but keeps and refuses nothing.
-    order = [*times, *(name for name in steps if name not in times)]
+    first, *rest = steps or [""]
+    # Reading and redacting texts has a time, but keeps and refuses nothing: it comes behind the first gate.
+    order = [name for name in [first, *(name for name in times if name not in steps), *rest] if name]
     rows = [
         [*_kept(name, steps.get(name)), *([round(times.get(name, 0.0), 1)] if times else [])]
         for name in order
