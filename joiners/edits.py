@@ -105,8 +105,14 @@ def classify(before: pl.Series, after: pl.Series, ratio: pl.Series) -> pl.Series
         | (_says(before, YES) & _says(after, NO))
         | (_says(before, NO) & _says(after, YES)),
     )
-    frame = frame.with_columns(pl.col("old", "new").str.normalize("NFKC"))
+    frame = frame.with_columns(_composed(frame["old"]), _composed(frame["new"]))
     return _with_words(frame).select(edit_class=_decide()).to_series()
+
+
+def _composed(texts: pl.Series) -> pl.Series:
+    """Texts in Unicode NFKC. ASCII is that already, which saves a fifth of the time of English edits."""
+    other = (texts.str.len_bytes() != texts.str.len_chars()).arg_true()
+    return texts.scatter(other, texts.gather(other).str.normalize("NFKC")) if len(other) else texts
 
 
 def _span(old: str, new: str) -> tuple[str, str, str]:
