@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from console.report.text import count, label
+from console.report.text import count, label, percent
 
 PAIR_KEYS: Final = ("preference_rows", "preference", "preferences", "pairs")
 UNPAIRED_KEYS: Final = ("unpaired_rows", "unpaired", "kto")
@@ -59,7 +59,33 @@ def facts(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
             value = value.get("judge") or value.get("name") or value.get("kind")
         if value not in (None, ""):
             shown.append((name, label(value, 96)))
+    return [*shown, *composition(manifest)]
+
+
+def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What the rows are: slices, the share of safety-tagged ones before and after, what was redacted, what of
+    registered eval sets was found."""
+    shown = []
+    if slices := _mapping(manifest, "selection", "slices"):
+        shown.append(("Slices", ", ".join(f"{name} {count(s['rows'])}" for name, s in slices.items())))
+    if safety := _mapping(manifest, "safety"):
+        shares = [percent(safety[key]) for key in ("eligible_share", "rows_share")]
+        shown.append(("Safety-tagged", f"{shares[0]} of eligible requests, {shares[1]} of rows"))
+    if spans := _mapping(manifest, "redaction", "spans"):
+        shown.append(("Redacted", ", ".join(f"{name} {count(n)}" for name, n in spans.items())))
+    if sets := _mapping(manifest, "contamination"):
+        hits = (
+            f"{label(name)} {count(s['rows_hit'])} of {count(s['rows_checked'])}" for name, s in sets.items()
+        )
+        shown.append(("Rows with eval items", ", ".join(hits)))
     return shown
+
+
+def _mapping(manifest: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    found: Any = manifest
+    for key in keys:
+        found = found.get(key) if isinstance(found, Mapping) else None
+    return found if isinstance(found, Mapping) else {}
 
 
 def files(manifest: Mapping[str, Any]) -> list[DropFile]:

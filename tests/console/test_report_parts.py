@@ -213,3 +213,19 @@ def test_torn_requests_are_counted_with_the_features_that_have_most() -> None:
     assert edits.torn(rows) == edits.Torn("2 requests (50.0%)", [("a", "100.0%"), ("b", "33.3%")])
     assert edits.torn(_edited(None, disagreement=0.2)) is None
     assert edits.torn(_edited(None, disagreement=None)) is None
+
+
+def test_the_drop_says_what_its_rows_are() -> None:
+    manifest = {
+        "selection": {"slices": {"failure": {"rows": 3}, "safety": {"rows": 1}}},
+        "safety": {"eligible_share": 0.02, "rows_share": 0.25},
+        "redaction": {"version": "redact@1", "spans": {"email": 7}},
+        "contamination": {"gsm8k": {"rows_hit": 2, "rows_checked": 40}},
+    }
+    assert dict(drop.facts(manifest)) == {
+        "Slices": "failure 3, safety 1",
+        "Safety-tagged": "2.0% of eligible requests, 25.0% of rows",
+        "Redacted": "email 7",
+        "Rows with eval items": "gsm8k 2 of 40",
+    }
+    assert drop.facts({"safety": "no", "redaction": {"version": None}}) == []
