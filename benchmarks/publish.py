@@ -62,7 +62,7 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Measure]:
         "catch_up": lambda progress: catch_up.measure(
             engine, million, 200.0 if not quick else 20.0, progress
         ),
-        "layout": lambda progress: layout.measure(million // 10 * 3, 144 if quick else 1_440, progress),
+        "layout": lambda progress: layout.measure(million // 10 * 3, 144 if quick else 480, progress),
         "curation": lambda progress: curation.measure(
             [million // 10, 3 * million // 10, million], "local", progress
         ),
