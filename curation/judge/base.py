@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
-from contracts.settings import CurationSettings, JudgeSettings
-from curation.judge.budget import Budget, Prices
+from contracts.settings import CurationSettings, JudgeEndpointSettings, JudgeSettings
+from curation.judge.budget import Budget, Limits, Prices
 from curation.judge.epoch import JudgeEpoch
-from curation.judge.rubrics import DEFAULT, load_rubric
+from curation.judge.rubrics import load_rubric
 from curation.judge.rules import RulesJudge, RuleThresholds
 from curation.judge.verdicts import JudgeItem, Judgment
+
+if TYPE_CHECKING:
+    from curation.judge.asking import LiveAsker
 
 
 class Judge(Protocol):
@@ -22,9 +25,9 @@ class Judge(Protocol):
         """Everything that decides its verdicts."""
 
     def judge(
-        self, items: Sequence[JudgeItem], *, on_progress: Callable[[int], None] | None = None
+        self, items: Sequence[JudgeItem], *, on_judgment: Callable[[Judgment], None] | None = None
     ) -> list[Judgment]:
-        """One judgment per item in the same order; ``on_progress`` gets the number of items done.
+        """One judgment per item in the same order; `on_judgment` gets each content's as soon as it is made.
 
         No item is ever left out: one without a verdict says why. Raises `JudgeRefused` when the
         judge cannot work at all.
@@ -35,35 +38,47 @@ def make_judge(
     settings: JudgeSettings,
     *,
     curation: CurationSettings | None = None,
-    rubric: str | Path = DEFAULT,
+    rubric: str | Path | None = None,
     budget: Budget | None = None,
-    prices: Prices | None = None,
 ) -> Judge:
     """The judge the settings name; make a new one for every run, as its budget lasts for one.
 
-    ``curation`` hands the edit range and failure threshold to the rules judge. ``budget`` replaces
-    the one of ``settings.max_calls`` (the online judge has its own). Raises `SettingsError` when the
-    endpoint needs a key and none is set, or URL or rubric are unusable. Opens no connection.
+    ``curation`` hands the edit range and failure threshold to the rules judge. ``rubric`` replaces
+    ``settings.rubric``, ``budget`` the limits of a run (the online judge has its own). Raises `SettingsError`
+    when the endpoint needs a key and none is set, or URL or rubric are unusable. Opens no connection.
     """
     if settings.kind == "rules":
         return RulesJudge(RuleThresholds.from_curation(curation) if curation else None)
     # The OpenAI package takes over a second to import, which commands that judge nothing should not pay.
-    from curation.judge.endpoint import Endpoint
     from curation.judge.openai_judge import OpenAIJudge
-    from curation.judge.session import RetryPolicy
-    from curation.judge.transport import ChatParameters
 
-    return OpenAIJudge(
-        endpoint=Endpoint.from_settings(settings),
-        parameters=ChatParameters(
-            model=settings.model,
-            temperature=settings.temperature,
-            max_tokens=settings.max_tokens,
-            timeout_seconds=settings.timeout_seconds,
-        ),
-        rubric=load_rubric(rubric),
-        budget=budget or Budget(settings.max_calls),
+    asker = make_asker(settings, budget=budget or Budget(Limits.of_run(settings)))
+    return OpenAIJudge(asker, load_rubric(rubric or settings.rubric))
+
+
+def make_asker(
+    settings: JudgeSettings, *, budget: Budget, where: JudgeEndpointSettings | None = None
+) -> LiveAsker:
+    """Somebody who asks the judge's endpoint, or another one (``where``) with the same parameters.
+
+    Raises `SettingsError` when the endpoint needs a key and none is set, or its URL is unusable.
+    """
+    from curation.judge.asking import LiveAsker
+    from curation.judge.endpoint import Endpoint
+    from curation.judge.questions import ChatParameters, Instrument
+    from curation.judge.session import RetryPolicy
+
+    where = where or settings
+    parameters = ChatParameters(
+        model=where.model,
+        temperature=settings.temperature,
+        max_tokens=settings.max_tokens,
+        timeout_seconds=settings.timeout_seconds,
+    )
+    return LiveAsker(
+        Instrument(endpoint=Endpoint.from_settings(where), parameters=parameters),
+        budget=budget,
+        prices=Prices.from_settings(where),
         retries=RetryPolicy(max_retries=settings.max_retries),
         concurrency=settings.concurrency,
-        prices=prices,
     )

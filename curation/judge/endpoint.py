@@ -10,7 +10,7 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import SecretStr
 
 from contracts.errors import SettingsError
-from contracts.settings import JudgeSettings
+from contracts.settings import JudgeEndpointSettings
 
 OPENAI_BASE_URL: Final = "https://api.openai.com/v1"
 
@@ -35,7 +35,7 @@ class Endpoint:
         return self.base_url == OPENAI_BASE_URL
 
     @classmethod
-    def from_settings(cls, settings: JudgeSettings) -> Self:
+    def from_settings(cls, settings: JudgeEndpointSettings) -> Self:
         """The endpoint the settings name; OpenAI itself without a base URL.
 
         `OPENAI_API_KEY` is used for OpenAI only, never sent to another base URL. Raises

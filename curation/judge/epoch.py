@@ -11,6 +11,9 @@ import msgspec
 
 _ID_HEX: Final = 16
 
+Task = Literal["pointwise", "pairwise"]
+"""What is judged: one response, or which of two is better."""
+
 
 def stable_hash(value: Any) -> str:
     """First 16 hex digits of the SHA-256 of a value's canonical JSON (keys sorted, compact)."""
@@ -27,6 +30,7 @@ class JudgeEpoch:
 
     kind: Literal["rules", "openai"]
     model: str
+    task: Task = "pointwise"
     provider: str = "tailrace"
     base_url: str = ""
     rubric: str = ""
@@ -47,9 +51,10 @@ class JudgeEpoch:
 
     def manifest(self) -> dict[str, Any]:
         """What a drop's manifest says about the judge: name, id and every field (JSON types)."""
-        return {"judge": self.name, "epoch": self.id, **self._fields()}
+        return {"judge": self.name, "epoch": self.id, "task": self.task, **self._fields()}
 
     def _fields(self) -> dict[str, Any]:
+        # The task needs no place here: prompt and schema differ with it.
         return {
             "kind": self.kind,
             "provider": self.provider,

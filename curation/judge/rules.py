@@ -75,12 +75,12 @@ class RulesJudge:
         )
 
     def judge(
-        self, items: Sequence[JudgeItem], *, on_progress: Callable[[int], None] | None = None
+        self, items: Sequence[JudgeItem], *, on_judgment: Callable[[Judgment], None] | None = None
     ) -> list[Judgment]:
         """One judgment per item in the same order; never unjudged, never spends anything."""
         epoch = self.epoch.id
         judgments = []
-        for done, item in enumerate(items, 1):
+        for item in items:
             judgments.append(
                 Judgment(
                     request_id=item.request_id,
@@ -89,8 +89,8 @@ class RulesJudge:
                     verdict=decide(item.evidence, self.thresholds),
                 )
             )
-            if on_progress is not None:
-                on_progress(done)
+            if on_judgment is not None:
+                on_judgment(judgments[-1])
         return judgments
 
 

@@ -1,32 +1,27 @@
-"""One question to the endpoint until it is answered: retries, shared pauses, one repair."""
+"""One question to the endpoint until it is answered: budget, pace, retries, shared pauses, one repair."""
 
 from __future__ import annotations
 
 import asyncio
 import random
 from dataclasses import dataclass
-from typing import Final, Protocol, TypeVar
+from typing import Final, TypeVar
 
 from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, stop_after_attempt
 from tenacity.wait import wait_random_exponential
 
+from contracts.errors import JudgeRefused
 from curation.judge.answers import AnswerInvalid
-from curation.judge.budget import Ledger
-from curation.judge.prompt import ChatMessages, repair_messages
-from curation.judge.transport import CallFailed, ChatClient, Form, ItemFailed, Reply
+from curation.judge.budget import Budget, Ledger, Prices, TokenEstimate
+from curation.judge.pace import Pace
+from curation.judge.prompt import repair_messages
+from curation.judge.questions import Outcome, Question
+from curation.judge.transport import CallFailed, ChatClient, ItemFailed, Reply
 from curation.judge.verdicts import UnjudgedReason
 
-T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")
 
 _JITTER_SHARE: Final = 0.25
-
-
-class ParsedForm(Form, Protocol[T_co]):
-    """A form that also reads replies."""
-
-    def parse(self, content: str) -> T_co:
-        """Read one reply; raises `AnswerInvalid`."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,57 +36,126 @@ class RetryPolicy:
 class Session:
     """Asks questions over one client. All questions in flight share the server's "slow down"."""
 
-    def __init__(self, client: ChatClient, policy: RetryPolicy) -> None:
+    def __init__(
+        self,
+        client: ChatClient,
+        policy: RetryPolicy,
+        *,
+        pace: Pace,
+        budget: Budget,
+        prices: Prices,
+        estimate: TokenEstimate,
+        max_tokens: int,
+    ) -> None:
         self._client = client
         self._policy = policy
+        self._pace = pace
+        self._budget = budget
+        self._prices = prices
+        self._estimate = estimate
+        self._max_tokens = max_tokens
         self._backoff = wait_random_exponential(
             multiplier=policy.backoff_seconds, max=policy.max_backoff_seconds
         )
         self._resume_at = 0.0
+        self._settled = asyncio.Condition()
 
-    async def ask(self, messages: ChatMessages, form: ParsedForm[T], ledger: Ledger) -> T:
-        """The parsed answer, repaired once when the first does not fit the form.
+    async def ask(self, question: Question[T]) -> tuple[Outcome[T], JudgeRefused | None]:
+        """The outcome of one question, its answer repaired once when the first does not fit the form.
 
-        Every answer is booked in ``ledger``, used or not. Raises `CallFailed` after the last retry,
-        `ItemFailed` when this question cannot be answered (budget included), `JudgeRefused` when the
-        endpoint rejects us altogether.
+        Every answer is booked, used or not. When the endpoint rejects us altogether, that comes back beside
+        an outcome without an answer.
         """
-        content = await self._content(messages, form, ledger)
+        ledger = Ledger(self._budget, self._prices)
+        replies: list[str] = []
+        refusal: JudgeRefused | None = None
+        answer, reason, detail = None, None, ""
+        try:
+            answer = await self._answer(question, ledger, replies)
+        except (ItemFailed, CallFailed) as failed:
+            reason, detail = failed.reason, str(failed)
+        except JudgeRefused as refused:
+            refusal, reason, detail = refused, UnjudgedReason.ENDPOINT_REFUSED, str(refused)
+        finally:
+            ledger.close()
+            await asyncio.shield(self._tell())
+        outcome = Outcome(
+            key=question.key,
+            answer=answer,
+            reason=reason,
+            detail=detail,
+            spent=ledger.spent,
+            replies=tuple(replies),
+        )
+        return outcome, refusal
+
+    async def _answer(self, question: Question[T], ledger: Ledger, replies: list[str]) -> T:
+        form = question.form
+        content = await self._content(question, ledger)
+        replies.append(content)
         try:
             return form.parse(content)
         except AnswerInvalid as invalid:
-            again = repair_messages(messages, content, str(invalid), form.schema)
-        content = await self._content(again, form, ledger)
+            again = repair_messages(question.messages, content, str(invalid), form.schema)
+        content = await self._content(Question(key=question.key, messages=again, form=form), ledger)
+        replies.append(content)
         try:
             return form.parse(content)
         except AnswerInvalid:
             pass
         raise ItemFailed(UnjudgedReason.INVALID_ANSWER, "the repaired answer does not fit the schema either")
 
-    async def _content(self, messages: ChatMessages, form: Form, ledger: Ledger) -> str:
+    async def _content(self, question: Question[T], ledger: Ledger) -> str:
         retrying = AsyncRetrying(
             retry=retry_if_exception(lambda e: isinstance(e, CallFailed) and e.worth_retrying),
             stop=stop_after_attempt(self._policy.max_retries + 1),
             wait=self._wait,
             reraise=True,
         )
-        return await retrying(self._once, messages, form, ledger)
+        return await retrying(self._once, question, ledger)
 
-    async def _once(self, messages: ChatMessages, form: Form, ledger: Ledger) -> str:
+    async def _once(self, question: Question[T], ledger: Ledger) -> str:
         await self._pause()
-        if not ledger.reserve():
-            raise ItemFailed(UnjudgedReason.BUDGET, "no calls left in the budget")
+        size = question.size_bytes
+        await self._admitted(ledger, self._estimate(size))
         try:
-            reply = await self._client.ask(messages, form)
+            reply = await self._call(question)
         except CallFailed as failed:
             if failed.billed:
                 ledger.settle()
+                await self._tell()
             if failed.retry_after is not None and failed.worth_retrying:
                 resume_at = asyncio.get_running_loop().time() + failed.retry_after
                 self._resume_at = max(self._resume_at, resume_at)
             raise
+        self._estimate.learn(size, reply.input_tokens)
         ledger.settle(reply.input_tokens, reply.output_tokens)
+        await self._tell()
         return _content_of(reply)
+
+    async def _call(self, question: Question[T]) -> Reply:
+        async with self._pace.slot() as slot:
+            try:
+                return await self._client.ask(question.messages, question.form)
+            except CallFailed:
+                slot.overloaded = True
+                raise
+
+    async def _admitted(self, ledger: Ledger, input_tokens: int) -> None:
+        """Wait until the budget allows a call; raises `ItemFailed` when it never will.
+
+        Estimates are high, so calls in flight may give back more than they took.
+        """
+        async with self._settled:
+            while not ledger.reserve(input_tokens, self._max_tokens):
+                if not self._budget.reserved.calls:
+                    limit = ledger.lacks(input_tokens, self._max_tokens)
+                    raise ItemFailed(UnjudgedReason.BUDGET, f"the budget leaves no {limit} for it")
+                await self._settled.wait()
+
+    async def _tell(self) -> None:
+        async with self._settled:
+            self._settled.notify_all()
 
     async def _pause(self) -> None:
         now = asyncio.get_running_loop().time

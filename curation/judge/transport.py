@@ -13,31 +13,19 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Final, Protocol, Self, cast
+from typing import Any, Final, Self, cast
 
 import openai
 
 from contracts.errors import JudgeRefused, JudgeUnavailable, TailraceError
-from curation.judge.endpoint import Endpoint
 from curation.judge.prompt import ChatMessages
+from curation.judge.questions import Form, Instrument
 from curation.judge.verdicts import UnjudgedReason
 
 MAX_RETRY_AFTER_SECONDS: Final = 120.0
 
 _RETRIED_STATUS: Final = frozenset({408, 409, 425, 429})
 _CHECK_ADDRESS: Final = "Check judge.base_url, judge.model and judge.api_key."
-
-
-class Form(Protocol):
-    """What the transport needs to know of an expected answer: a name and a JSON schema."""
-
-    @property
-    def name(self) -> str:
-        """Name of the schema, letters and underscores."""
-
-    @property
-    def schema(self) -> Mapping[str, Any]:
-        """JSON Schema, strict-mode compatible."""
 
 
 class CallFailed(JudgeUnavailable):
@@ -80,16 +68,6 @@ class Reply:
     output_tokens: int
 
 
-@dataclass(frozen=True, kw_only=True)
-class ChatParameters:
-    """What is sent with every call, and how long to wait for an answer (seconds)."""
-
-    model: str
-    temperature: float
-    max_tokens: int
-    timeout_seconds: float
-
-
 @dataclass
 class _Dialect:
     """What the endpoint turned out to understand; narrowed as it complains, never widened."""
@@ -125,7 +103,8 @@ class ChatClient:
     output is asked in plain words instead (the prompt describes the JSON in any case).
     """
 
-    def __init__(self, endpoint: Endpoint, parameters: ChatParameters) -> None:
+    def __init__(self, instrument: Instrument) -> None:
+        endpoint, parameters = instrument.endpoint, instrument.parameters
         self._parameters = parameters
         self._dialect = _Dialect()
         self._client = openai.AsyncOpenAI(

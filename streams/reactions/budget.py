@@ -7,36 +7,36 @@ from collections import deque
 from collections.abc import Callable
 from typing import Final
 
-from curation.judge.budget import Budget
+from curation.judge.budget import Budget, Limits
+from curation.judge.verdicts import Spend
 
 _HOUR_S: Final = 3600.0
 
 
 class HourlyBudget(Budget):
-    """At most `max_calls × share` calls in any hour.
+    """At most a share of some limits in any hour.
 
     `share` is the part of the topic's partitions this worker owns, so that all workers together stay
-    within `max_calls`. `clock` returns seconds.
+    within the limits. `clock` returns seconds.
     """
 
-    def __init__(self, max_calls: int, *, clock: Callable[[], float] = time.monotonic) -> None:
-        super().__init__(max_calls)
+    def __init__(self, limits: Limits, *, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__(limits)
         self.share = 1.0
         self._clock = clock
-        self._taken: deque[float] = deque()
+        self._booked: deque[tuple[float, Spend]] = deque()
 
-    @property
-    def left(self) -> int:
-        """Calls that may be made right now."""
+    def lacks(self, estimate: Spend) -> str:
+        """The limit of this hour that a call of this estimate would break, or nothing."""
+        self._forget()
+        return self.limits.scaled(self.share).exceeded(self.spent + self.reserved + estimate)
+
+    def book(self, estimate: Spend, spent: Spend) -> None:
+        """Replace a reservation by what the call came to."""
+        super().book(estimate, spent)
+        self._booked.append((self._clock(), spent))
+
+    def _forget(self) -> None:
         oldest = self._clock() - _HOUR_S
-        while self._taken and self._taken[0] <= oldest:
-            self._taken.popleft()
-        return max(int(self.max_calls * self.share) - len(self._taken), 0)
-
-    def take(self) -> bool:
-        """Reserve one call for good; False when this hour's are spent."""
-        if not self.left:
-            return False
-        self._taken.append(self._clock())
-        self.calls += 1
-        return True
+        while self._booked and self._booked[0][0] <= oldest:
+            self.spent -= self._booked.popleft()[1]

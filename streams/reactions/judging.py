@@ -15,6 +15,7 @@ from contracts.settings import Settings
 from curation.confirm import judge_all, judge_items
 from curation.eligibility import eligible
 from curation.judge.base import make_judge
+from curation.judge.budget import Limits
 from curation.judge.verdicts import Judgment, total_spent
 from curation.redaction.step import make_redactor, redact
 from sinks.lake import Lake
@@ -45,7 +46,7 @@ class OnlineJudge:
         clock_us: Callable[[], int] = _clock_us,
     ) -> None:
         """Raises `SettingsError` when the judge's settings cannot work."""
-        self.budget = HourlyBudget(settings.judge.online_calls_per_hour)
+        self.budget = HourlyBudget(Limits.of_hour(settings.judge))
         self._curation = settings.curation
         self._redactor = make_redactor(settings.privacy)
         self._lake = lake

@@ -8,12 +8,13 @@ from pydantic import SecretStr
 
 from contracts.messages import text_message
 from contracts.settings import JudgeSettings
-from curation.judge.budget import Budget, Prices
+from curation.judge.asking import LiveAsker
+from curation.judge.budget import Budget, Limits, Prices
 from curation.judge.endpoint import Endpoint
 from curation.judge.openai_judge import OpenAIJudge
+from curation.judge.questions import ChatParameters, Instrument
 from curation.judge.rubrics import load_rubric
 from curation.judge.session import RetryPolicy
-from curation.judge.transport import ChatParameters
 from curation.judge.verdicts import Evidence, JudgeItem
 
 KEY = "sk-secret-key"
@@ -35,19 +36,27 @@ def openai_judge(base_url: str, **changes: Any) -> OpenAIJudge:
     settings = JudgeSettings(
         kind="openai", base_url=base_url, api_key=SecretStr(KEY), model=changes.pop("model", "fake")
     )
-    return OpenAIJudge(
-        endpoint=Endpoint.from_settings(settings),
-        parameters=ChatParameters(
-            model=settings.model,
-            temperature=changes.pop("temperature", 0.0),
-            max_tokens=300,
-            timeout_seconds=changes.pop("timeout_seconds", 5.0),
+    asker = LiveAsker(
+        Instrument(
+            endpoint=Endpoint.from_settings(settings),
+            parameters=ChatParameters(
+                model=settings.model,
+                temperature=changes.pop("temperature", 0.0),
+                max_tokens=300,
+                timeout_seconds=changes.pop("timeout_seconds", 5.0),
+            ),
         ),
-        rubric=changes.pop("rubric", None) or load_rubric(),
-        budget=Budget(changes.pop("max_calls", 10_000)),
+        budget=Budget(
+            Limits(
+                calls=changes.pop("max_calls", 10_000),
+                tokens=changes.pop("max_total_tokens", None),
+                cost_usd=changes.pop("max_cost_usd", None),
+            )
+        ),
+        prices=Prices(input_per_million=1.0, output_per_million=4.0),
         retries=RetryPolicy(
             max_retries=changes.pop("max_retries", 4), backoff_seconds=0.01, max_backoff_seconds=0.1
         ),
         concurrency=changes.pop("concurrency", 8),
-        prices=Prices(input_per_million=1.0, output_per_million=4.0),
     )
+    return OpenAIJudge(asker, changes.pop("rubric", None) or load_rubric())

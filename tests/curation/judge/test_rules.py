@@ -123,11 +123,11 @@ def test_asking_again_is_one_complaint_however_many_features_show_it() -> None:
 
 def test_the_judge_ignores_text_and_repeats_itself() -> None:
     items = [item(n, score=n / 10, regenerate_count=n % 2, accept_count=n % 3) for n in range(10)]
-    progress: list[int] = []
-    first = RulesJudge().judge(items, on_progress=progress.append)
+    progress: list[str] = []
+    first = RulesJudge().judge(items, on_judgment=lambda j: progress.append(j.request_id))
     assert first == RulesJudge().judge(items)
     assert [j.request_id for j in first] == [i.request_id for i in items]
-    assert progress == list(range(1, 11))
+    assert progress == [f"r{n}" for n in range(10)]
     assert all(j.verdict and j.spent == Spend() for j in first)
     other_text = RulesJudge().judge([item(3, "rate this 10/10", score=0.3, regenerate_count=1)])
     assert other_text[0].verdict == first[3].verdict

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import polars as pl
+import pytest
 from pydantic import SecretStr
 
 from contracts.messages import encode_messages, text_message
 from contracts.settings import JudgeSettings, Settings
+from curation.judge.budget import Limits
+from curation.judge.verdicts import Spend
 from sinks.lake import Lake
 from sinks.transactions import append_once
 from streams.reactions.budget import HourlyBudget
@@ -21,11 +24,25 @@ from tests.factories import table_rows
 
 def test_an_hour_slides_and_is_shared() -> None:
     now = [0.0]
-    budget = HourlyBudget(4, clock=lambda: now[0])
+    call = Spend(calls=1, input_tokens=60, output_tokens=40, cost_usd=0.1)
+    budget = HourlyBudget(Limits(calls=4), clock=lambda: now[0])
     budget.share = 0.5
-    assert [budget.take() for _ in range(3)] == [True, True, False]
+    assert [budget.take(call) for _ in range(3)] == [True, True, False]
+    budget.book(call, call)
+    budget.book(call, call)
+    assert not budget.take(call)
     now[0] = 3600.0
-    assert budget.take()
+    assert budget.take(call)
+
+
+@pytest.mark.parametrize(("limit", "lacks"), [({"tokens": 250}, "tokens"), ({"cost_usd": 0.25}, "cost")])
+def test_tokens_and_money_have_an_hour_too(limit: dict[str, Any], lacks: str) -> None:
+    call = Spend(calls=1, input_tokens=60, output_tokens=40, cost_usd=0.1)
+    budget = HourlyBudget(Limits(**limit), clock=lambda: 0.0)
+    assert [budget.take(call) for _ in range(3)] == [True, True, False]
+    assert budget.lacks(call) == lacks
+    budget.book(call, Spend(calls=1, input_tokens=10, output_tokens=1, cost_usd=0.01))
+    assert budget.take(call)
 
 
 def failures_in(lake: Lake, said: list[str]) -> list[Any]:
