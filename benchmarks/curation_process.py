@@ -12,8 +12,9 @@ import polars as pl
 
 from benchmarks.curation_lake import make_lake
 from contracts.settings import NightlySettings, Settings
-from curation.build import Sources, Workplace, gate_candidates
 from curation.engine import make_engine
+from curation.gating import gate_candidates
+from curation.sources import Sources, Workplace
 from sinks.lake import Lake
 
 _TEXTS = ("input_messages", "output_messages")

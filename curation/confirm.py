@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -59,6 +59,13 @@ def known_verdicts(lake: Lake, epoch: str, contents: Sequence[str]) -> dict[str,
         )
         for row in rows.iter_rows(named=True)
     }
+
+
+def known_contents(lake: Lake, epoch: str, contents: Iterable[str]) -> set[str]:
+    """The content hashes among these that have a verdict of an epoch."""
+    wanted = pl.col("content_hash").is_in(list(contents))
+    rows = lake.scan("judgments").filter(pl.col("epoch") == epoch, wanted).select("content_hash")
+    return set(rows.collect()["content_hash"])
 
 
 def judge_all(

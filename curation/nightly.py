@@ -21,7 +21,7 @@ from contracts.errors import TerminalError
 from contracts.settings import Settings
 from contracts.tables import frame_schema
 from curation.buckets import scratch
-from curation.build import Progress, Sources, Workplace, build, silent
+from curation.build import build
 from curation.drop_rows import TRANSFORMS, table_rows
 from curation.engine import Engine, LocalEngine
 from curation.judge.base import Judge
@@ -29,6 +29,7 @@ from curation.judge.verdicts import Spend
 from curation.redaction.step import make_redactor
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from curation.settle import SettleReport, settle
+from curation.sources import Progress, Sources, Workplace, silent
 from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
 from sinks.drops.publish import publish, published, stage

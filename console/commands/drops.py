@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from console.forecast import show_rehearsal
 from console.funnel import show_funnel, show_reasons
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
@@ -18,6 +21,8 @@ from contracts.settings import Settings
 from curation.engine import make_engine
 from curation.judge.base import make_judge
 from curation.nightly import DropResult, make_drop
+from curation.rehearsal import Rehearsal, rehearse
+from curation.sources import Progress
 from curation.weights import resolve_model
 from sinks.drops.manifest import verify as verify_folder
 from sinks.drops.publish import registry, summary
@@ -64,6 +69,13 @@ def drop(
         bool,
         typer.Option("--explain", help="Show the time of each step, and requests refused for each reason."),
     ] = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="Go up to the judge and say what judging would cost; nothing is asked, paid or written.",
+        ),
+    ] = False,
     home: Home = None,
     as_json: Json = False,
 ) -> None:
@@ -74,6 +86,13 @@ def drop(
     follows one request through it.
     """
     settings = settings_for(home, nightly={"engine": engine.value} if engine else {})
+    if dry_run:
+        show_rehearsal(
+            _rehearsed(settings, open_lake(settings), as_of=parse_as_of(as_of), quiet=as_json),
+            settings.judge,
+            as_json=as_json,
+        )
+        return
     result = build(settings, open_lake(settings), as_of=parse_as_of(as_of), quiet=as_json)
     if as_json:
         print_json(describe(result))
@@ -91,10 +110,9 @@ def drop(
 def build(
     settings: Settings, lake: Lake, *, as_of: datetime | None = None, quiet: bool = False
 ) -> DropResult:
-    """Build a drop with a progress bar over the judge's calls."""
+    """Build a drop with a progress bar over the judge's calls and what they cost so far."""
     judge = make_judge(settings.judge, curation=settings.curation)
-    with progress_bar(quiet=quiet) as progress:
-        task = progress.add_task("settling", total=None)
+    with _watched("settling", quiet=quiet) as progress:
         return make_drop(
             lake,
             settings.drops_root,
@@ -104,10 +122,29 @@ def build(
             as_of=as_of,
             engine=make_engine(settings.nightly),
             model=resolve_model(settings),
-            progress=lambda part, done, total: progress.update(
-                task, description=part, completed=done, total=total
-            ),
+            progress=progress,
         )
+
+
+def _rehearsed(settings: Settings, lake: Lake, *, as_of: datetime | None, quiet: bool) -> Rehearsal:
+    judge = make_judge(settings.judge, curation=settings.curation)
+    with _watched("reading", quiet=quiet) as progress:
+        return rehearse(
+            lake,
+            settings.drops_root,
+            settings,
+            judge,
+            as_of=as_of,
+            engine=make_engine(settings.nightly),
+            progress=progress,
+        )
+
+
+@contextmanager
+def _watched(first: str, *, quiet: bool) -> Iterator[Progress]:
+    with progress_bar(quiet=quiet) as bar:
+        task = bar.add_task(first, total=None)
+        yield lambda part, done, total: bar.update(task, description=part, completed=done, total=total)
 
 
 def describe(result: DropResult) -> dict[str, Any]:

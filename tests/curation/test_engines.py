@@ -30,13 +30,13 @@ def files(home: Path, engine: Engine) -> dict[str, bytes]:
 
 def test_the_number_of_buckets_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     one = files(tmp_path / "one", LocalEngine())
-    monkeypatch.setattr("curation.build.bucket_count", lambda rows: 7)
+    monkeypatch.setattr("curation.gating.bucket_count", lambda rows: 7)
     assert files(tmp_path / "seven", LocalEngine()) == one
 
 
 def test_ray_gives_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ray = pytest.importorskip("ray", reason="the extra `ray` is not installed")
-    monkeypatch.setattr("curation.build.bucket_count", lambda rows: 4)
+    monkeypatch.setattr("curation.gating.bucket_count", lambda rows: 4)
     here = files(tmp_path / "here", LocalEngine())
     try:
         assert files(tmp_path / "there", RayEngine()) == here
