@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from contracts.settings import CurationSettings, Settings
 from curation import gates, pairs
-from curation.confirm import confirm, judge_all, judge_items, verdict_cost
+from curation.confirm import confirm, judge_all, judge_items
 from curation.contamination.rates import contamination
 from curation.contamination.step import STAGE, contamination_step
 from curation.dedupe import deduplicate
@@ -24,6 +24,7 @@ from curation.example_sketches import sketch_rows
 from curation.gating import Gated, gate_candidates
 from curation.judge.base import Judge
 from curation.judge.verdicts import Judgment, Spend, total_spent
+from curation.judge_cost import cost_block, paid_for
 from curation.safety import safety_flow
 from curation.selection_manifest import selection_manifest
 from curation.self_approval import cap_self_approved
@@ -45,7 +46,7 @@ class Build:
     rows: pl.DataFrame
     sketches: pl.DataFrame
     funnel: Funnel
-    cost: dict[str, float]
+    cost: dict[str, Any]
     spent: Spend
     blocks: dict[str, object] = field(default_factory=dict)
 
@@ -67,7 +68,7 @@ def build(sources: Sources, everything: Settings, judge: Judge, place: Workplace
         rows=final,
         sketches=sketch_rows(final, once.result.kept["example_id"], once.sketches, StaticEmbeddings.load()),
         funnel=funnel,
-        cost=verdict_cost(judgments),
+        cost=cost_block(paid_for(judgments), Spend(), examples=final.height),
         spent=total_spent(judgments),
         blocks={
             "selection": selection_manifest(final, settings),

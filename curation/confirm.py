@@ -171,14 +171,3 @@ def confirm(rows: pl.DataFrame, judgments: Sequence[Judgment]) -> StepResult:
         ),
         rows.height,
     )
-
-
-def verdict_cost(judgments: Sequence[Judgment]) -> dict[str, float]:
-    """What the verdicts behind a drop cost when they were made: the same whenever it is built again."""
-    verdicts = {j.content_hash: j.verdict for j in judgments if j.verdict is not None}.values()
-    return {
-        "verdicts": len(verdicts),
-        "input_tokens": sum(v.input_tokens for v in verdicts),
-        "output_tokens": sum(v.output_tokens for v in verdicts),
-        "cost_usd": round(sum(v.cost_usd for v in verdicts), 6),
-    }

@@ -71,6 +71,8 @@ def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     if safety := _mapping(manifest, "safety"):
         shares = [percent(safety[key]) for key in ("eligible_share", "rows_share")]
         shown.append(("Safety-tagged", f"{shares[0]} of eligible requests, {shares[1]} of rows"))
+    if (cost := _mapping(manifest, "judge_cost")) and cost.get("cost_usd"):
+        shown.append(("Judging", _cost(cost)))
     if spans := _mapping(manifest, "redaction", "spans"):
         shown.append(("Redacted", ", ".join(f"{name} {count(n)}" for name, n in spans.items())))
     if sets := _mapping(manifest, "contamination"):
@@ -79,6 +81,17 @@ def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         shown.append(("Rows with eval items", ", ".join(hits)))
     return shown
+
+
+def _cost(cost: Mapping[str, Any]) -> str:
+    tokens = (cost.get("input_tokens") or 0) + (cost.get("output_tokens") or 0)
+    words = f"{count(cost.get('verdicts') or 0)} verdicts, {count(tokens)} tokens, ${cost['cost_usd']:,.2f}"
+    each = [
+        f"${_mapping(cost, key)['cost_usd']:,.4f} {name}"
+        for key, name in (("per_judged", "a judged request"), ("per_example", "a published row"))
+        if _mapping(cost, key)
+    ]
+    return f"{words}: {', '.join(each)}" if each else words
 
 
 def _mapping(manifest: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
