@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from pydantic import SecretStr
+from pydantic import BaseModel, SecretStr
 
 from contracts.settings import ENV_PREFIX, Settings
 
 START = "<!-- settings: written by `tailrace settings --write-readme`, do not edit by hand -->\n"
 END = "<!-- /settings -->"
+
+
+HOLD_CREDENTIALS: Final = frozenset({"kafka.security", "lake.storage_options"})
+"""Settings whose values may be secrets, whatever their keys."""
 
 
 class SettingRow(NamedTuple):
@@ -36,19 +40,26 @@ def rows(settings: Settings) -> list[SettingRow]:
                     name=name,
                     variable=ENV_PREFIX + name.upper().replace(".", "__"),
                     default=_plain(field.get_default(call_default_factory=True)),
-                    value=_plain(value),
+                    value=_shown(name, value),
                     meaning=field.description or "",
                 )
             )
     return found
 
 
+def _shown(name: str, value: Any) -> Any:
+    if name in HOLD_CREDENTIALS:
+        return dict.fromkeys(value, "***")
+    return _plain(value)
+
+
 def _plain(value: Any) -> Any:
     if isinstance(value, SecretStr):
         return "***"
-    # Security options and storage options hold credentials.
-    if isinstance(value, dict):
-        return dict.fromkeys(value, "***")
+    if isinstance(value, BaseModel):
+        return {name: _plain(each) for name, each in value if each is not None}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     return str(value) if isinstance(value, Path) else value
 
 

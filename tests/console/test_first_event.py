@@ -122,8 +122,14 @@ def test_settings_never_show_secrets(tmp_path: Path) -> None:
             "--json",
             cwd=tmp_path,
             TAILRACE_JUDGE__API_KEY="sk-planted",
+            TAILRACE_JUDGE__PANEL='[{"model": "second", "api_key": "sk-planted"}]',
+            TAILRACE_JUDGE__RUBRICS='{"chat": "chat.md"}',
+            TAILRACE_KAFKA__SECURITY='{"sasl.password": "planted"}',
             TAILRACE_JOIN__HORIZON_MINUTES="7",
         )
     )
+    assert "planted" not in str(shown)
     assert shown["judge.api_key"]["value"] == "***"
+    assert shown["judge.panel"]["value"][0]["model"] == "second"
+    assert shown["judge.rubrics"]["value"] == {"chat": "chat.md"}
     assert shown["join.horizon_minutes"] == {"value": 7.0, "default": 30}
