@@ -29,6 +29,7 @@ COMMANDS = (
     Command("settle", "lake:settle", "Fold late evidence into interactions, as new revisions."),
     Command("drop", "drops:drop", "Build and publish a preference dataset from the lake."),
     Command("drops", "drops:app", "List, show and verify published drops."),
+    Command("models", "models:app", "Register trained models, and see what a new base model changes."),
     Command(
         "why",
         "why:why",
