@@ -6,7 +6,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Any
 
 import msgspec
 import polars as pl
@@ -19,9 +19,6 @@ from curation.judge.verdicts import Evidence, FailureKind, JudgeItem, Judgment, 
 from curation.steps import StepResult, refusals
 from sinks.lake import Lake
 from sinks.transactions import append_once
-
-CHUNK: Final = 256
-"""Verdicts are stored after this many calls, so that a kill does not lose paid work."""
 
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
@@ -85,7 +82,7 @@ def judge_all(
     known = known_verdicts(lake, epoch.id, [item.content_hash for item in distinct])
     cached, to_judge = split_cached(distinct, known, epoch=epoch.id)
     judged = list(cached)
-    for chunk in batched(to_judge, CHUNK):
+    for chunk in batched(to_judge, judge.at_once):
         fresh = judge.judge(chunk)
         store_verdicts(lake, fresh, judge_name=epoch.name, judged_at_us=judged_at_us)
         judged.extend(fresh)
