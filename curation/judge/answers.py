@@ -53,6 +53,8 @@ class VerdictForm:
 
         All properties are required and nothing else is accepted; absence is null. Bounds of numbers
         are stated in words: some servers reject `minimum`/`maximum` in grammars, and `parse` checks.
+        Servers that make grammars of schemas overlook an `enum` beside several types, so null is an
+        alternative of its own.
         """
         properties: dict[str, Any] = {
             "rationale": {
@@ -61,13 +63,11 @@ class VerdictForm:
             },
             "verdict": {"type": "string", "enum": ["fail", "pass", "unsure"]},
             "failure_kind": {
-                "type": ["string", "null"],
-                "enum": [*(str(kind) for kind in self.kinds), None],
+                "anyOf": [{"type": "string", "enum": [str(k) for k in self.kinds]}, {"type": "null"}],
                 "description": "kind of failure; null unless the verdict is fail",
             },
             "severity": {
-                "type": ["integer", "null"],
-                "enum": [1, 2, 3, 4, 5, None],
+                "anyOf": [{"type": "integer", "enum": [1, 2, 3, 4, 5]}, {"type": "null"}],
                 "description": "1 cosmetic to 5 harm; null unless the verdict is fail",
             },
             "confidence": {"type": "number", "description": "0 to 1: chance that the verdict is right"},

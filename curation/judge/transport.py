@@ -15,7 +15,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar, cast
+from typing import Any, Final, Literal, Self, TypeVar, cast
 
 import openai
 
@@ -72,9 +72,13 @@ class Reply:
 
 @dataclass
 class Dialect:
-    """What the endpoint turned out to understand; narrowed as it complains, never widened."""
+    """What the endpoint turned out to understand; narrowed as it complains, never widened.
 
-    schema: bool = True
+    `output` is how the form of an answer is asked for: OpenAI's `json_schema`; `json_object` with a schema
+    beside it, as llama-cpp-python and others have it; or by the words of the prompt alone.
+    """
+
+    output: Literal["json_schema", "json_object", "text"] = "json_schema"
     temperature: bool = True
     tokens_name: str = "max_tokens"
 
@@ -82,10 +86,13 @@ class Dialect:
         """Learn from a rejection of a request made in dialect ``used``; True when it is worth repeating."""
         if status not in (400, 404, 422, 500, 501):
             return False
-        if used.schema and any(
+        if used.output != "text" and any(
             w in complaint for w in ("response_format", "json_schema", "structured output")
         ):
-            self.schema = False
+            if used.output == "json_object":
+                self.output = "text"
+            elif self.output == "json_schema":
+                self.output = "json_object"
             return True
         if status not in (400, 422):
             return False
@@ -179,11 +186,12 @@ def chat_request(
     }
     if used.temperature:
         request["temperature"] = parameters.temperature
-    if used.schema:
-        request["response_format"] = {
-            "type": "json_schema",
-            "json_schema": {"name": form.name, "strict": True, "schema": dict(form.schema)},
-        }
+    schema = dict(form.schema)
+    if used.output == "json_schema":
+        wanted = {"name": form.name, "strict": True, "schema": schema}
+        request["response_format"] = {"type": "json_schema", "json_schema": wanted}
+    elif used.output == "json_object":
+        request["response_format"] = {"type": "json_object", "schema": schema}
     return request
 
 

@@ -105,6 +105,8 @@ class FakeServer:
             while not await request.is_disconnected():
                 await asyncio.sleep(0.02)
             return error(503, "nobody is listening any more")
+        if name == "no_json_schema" and body.get("response_format", {}).get("type") == "json_schema":
+            return error(500, "response_format.type: Input should be 'text' or 'json_object'")
         if name == "no_schema" and "response_format" in body:
             return error(400, "'response_format' of type 'json_schema' is not supported")
         if name == "old_names" and "max_tokens" in body:
