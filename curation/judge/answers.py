@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -107,7 +108,17 @@ def extract_json(content: str) -> str:
     Thinking aloud before ``</think>`` is skipped. Without braces the text is returned as it is.
     """
     text = content.rpartition("</think>")[2].strip()
-    if text.startswith("{") and text.endswith("}"):
+    if not (text.startswith("{") and text.endswith("}")):
+        start, end = text.find("{"), text.rfind("}")
+        text = text[start : end + 1] if 0 <= start < end else text
+    return _strict(text)
+
+
+def _strict(text: str) -> str:
+    """JSON with line breaks inside its strings, as grammars of local servers allow them, in its strict form."""
+    if not any(c < " " for c in text):
         return text
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text
+    try:
+        return json.dumps(json.loads(text, strict=False), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text
