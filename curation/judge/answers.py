@@ -115,7 +115,7 @@ def extract_json(content: str) -> str:
 
 
 def _strict(text: str) -> str:
-    """JSON with line breaks inside its strings, as grammars of local servers allow them, in its strict form."""
+    """JSON with line breaks inside strings, as grammars of local servers allow them, in its strict form."""
     if not any(c < " " for c in text):
         return text
     try:
