@@ -30,6 +30,7 @@ WORDS: Final[Mapping[str, str]] = {
     # confirm
     "judge_unsure": "the judge could not decide",
     "judge_disagrees": "the judge does not agree with the evidence",
+    "judge_same_family": "the judge is of the model family that wrote the response",
     # final text
     "non_text_parts": "it holds parts other than text, which would be lost",
     "prompt_end": "its prompt does not end with the user or a tool",
@@ -39,6 +40,12 @@ WORDS: Final[Mapping[str, str]] = {
     "edit_cosmetic": "the edit changed next to nothing",
     "edit_opposite": "the edit turns the statement round rather than correcting it",
     "edit_rewrite": "the edit is a new text rather than a correction",
+    # compare
+    "not_preferred": "the judge prefers the response to the rewrite",
+    "order_inconsistent": "the judge prefers whichever is shown in one place",
+    "tie": "the judge finds neither side better",
+    "panel_split": "the judges do not agree which side is better",
+    "same_family": "nobody but the model family that wrote it prefers it",
     # one row per content
     "duplicate": "another row has the same content",
     "near_duplicate": "another row says nearly the same",

@@ -139,16 +139,18 @@ class Preference:
 
     winner: `a`, `b` or `tie` when both orders say the same, `inconsistent` when they do not, None when an
     order has no verdict: then ``reason`` says why. margin: how much better the winner is, see `margin_of`;
-    0 for a tie, None without a winner. verdicts: those of both orders, as far as there are any.
+    0 for a tie, None without a winner. verdicts: those of both orders, as far as there are any. For a panel:
+    `split` when its members differ, and their preferences as ``members``.
     """
 
     comparison: Comparison
     epoch: str
-    winner: Literal["a", "b", "tie", "inconsistent"] | None
+    winner: Literal["a", "b", "tie", "inconsistent", "split"] | None
     margin: float | None = None
     reason: UnjudgedReason | None = None
     detail: str = ""
     verdicts: tuple[OrderVerdict | None, ...] = ()
+    members: tuple[Preference, ...] = ()
     spent: Spend = field(default_factory=Spend)
 
 
