@@ -22,6 +22,7 @@ from console.terminal import EXIT_FAILED, out, print_json, print_table, progress
 from contracts.settings import Settings
 from curation.engine import make_engine
 from curation.judge.base import make_judge
+from curation.judge.bench import Bench
 from curation.nightly import DropResult, make_drop
 from curation.rehearsal import Rehearsal, rehearse
 from curation.sources import Progress
@@ -96,7 +97,7 @@ def build(
     settings: Settings, lake: Lake, *, as_of: datetime | None = None, quiet: bool = False
 ) -> DropResult:
     """Build a drop with a progress bar over the judge's calls and what they cost so far."""
-    judge = make_judge(settings.judge, curation=settings.curation)
+    judge = Bench.from_settings(settings)
     with _watched("settling", quiet=quiet) as progress:
         return make_drop(
             lake,

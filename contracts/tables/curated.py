@@ -55,6 +55,11 @@ class Examples(Table):
     cluster_size: pl.Int32 = optional("rows of that cluster, this one included", ge=1)
     cluster_request_ids: Strings = optional("requests behind the rows of that cluster")
     self_approved: bool = optional("the family to be trained wrote the chosen side")
+    judge_family_match: bool = optional("a judge's own model family wrote what it judged or compared")
+    judge_preference: str = optional(
+        "what the pairwise judge said of the pair in both orders; null when nobody compared it",
+        isin=["chosen", "rejected", "tie", "inconsistent", "split"],
+    )
 
 
 class ExampleSketches(Table):
