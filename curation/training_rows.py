@@ -155,9 +155,9 @@ def _compared(rows: pl.DataFrame, compared: Compared, bench: Bench, redactions: 
 
 def _marked(rows: pl.DataFrame, confirmed: pl.DataFrame, bench: Bench) -> pl.DataFrame:
     """Rows with `judge_epoch` of their verdict, and `judge_family_match` of verdict or comparison."""
-    epochs = {feature: bench.judge_for(feature).epoch.id for feature in rows["feature"].unique()}
     matched = confirmed.filter("judge_family_match")["request_id"]
     own = pl.coalesce("rejected_request_id", "chosen_request_id").is_in(matched.implode())
+    epochs = {feature: bench.judge_for(feature).epoch.id for feature in rows["feature"].unique()}
     return rows.with_columns(
         judge_epoch=pl.col("feature").replace_strict(epochs, return_dtype=pl.String),
         judge_family_match=own | pl.col("compare_family_match").fill_null(value=False),
