@@ -33,7 +33,7 @@ def collect(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Rep
         newest = drops.row(0, named=True)
         manifest = read_manifest(settings.drops_root / newest["path"])
         seconds = step_seconds(newest)
-        pairs = sample_pairs(lake, newest["drop_id"], newest["judge_epoch"])
+        pairs = sample_pairs(lake, newest["drop_id"])
     interactions = lake.interactions().collect()
     as_of = manifest["as_of"] if manifest else interactions["evidence_until"].max()
     letters = lake.scan("dead_letters").group_by("reason").len().sort("len", descending=True).collect()
@@ -54,22 +54,23 @@ def collect(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Rep
     )
 
 
-def sample_pairs(lake: Lake, drop_id: str, epoch: str) -> list[SamplePair]:
+def sample_pairs(lake: Lake, drop_id: str) -> list[SamplePair]:
     """A few pairs of a drop: alternating between sources, one per feature first, highest scores first."""
     examples = lake.scan("examples").filter(pl.col("drop_id") == drop_id, pl.col("kind") == "preference")
     texts = lake.scan("preferences").filter(pl.col("drop_id") == drop_id)
+    epochs = examples.select(pl.col("judge_epoch").unique()).collect()["judge_epoch"]
     verdicts = (
         lake.scan("judgments")
-        .filter(pl.col("epoch") == epoch)
-        .select(rejected_request_id="request_id", verdict="verdict")
-        .unique("rejected_request_id", keep="last")
+        .filter(pl.col("epoch").is_in(epochs.implode()))
+        .select(judge_epoch="epoch", rejected_request_id="request_id", verdict="verdict")
+        .unique(["judge_epoch", "rejected_request_id"], keep="last")
     )
     evidence = lake.interactions().select(rejected_request_id="request_id", contributions="contributions")
     turn = pl.int_range(pl.len()).over("pair_source", "feature")
     rows = (
         examples.drop("date")
         .join(texts.drop("date", "drop_id"), on="example_id")
-        .join(verdicts, on="rejected_request_id", how="left")
+        .join(verdicts, on=["judge_epoch", "rejected_request_id"], how="left")
         .join(evidence, on="rejected_request_id", how="left")
         .sort("failure_score", "example_id", descending=[True, False])
         .with_columns(_turn=turn)

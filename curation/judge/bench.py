@@ -157,6 +157,12 @@ class Bench:
         return [self._default, *self._by_feature.values()]
 
 
+def verdict_epochs(judge: Mapping[str, Any]) -> list[str]:
+    """The pointwise epochs that verdicts of a drop are of, from its manifest's `judge` (`Bench.manifest`)."""
+    default = judge["parameters"].get("default") if judge["kind"] == "bench" else judge["epoch"]
+    return list(dict.fromkeys([default, *judge.get("features", {}).values()]))
+
+
 def _seat(askers: Sequence[Asker], which: str) -> Seat:
     # The OpenAI package takes over a second to import, which commands that judge nothing should not pay.
     from curation.judge.openai_judge import OpenAIJudge

@@ -9,8 +9,11 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from console.report.collect import sample_pairs
 from contracts.settings import JudgeEndpointSettings
-from curation.judge.bench import Bench
+from curation.fate import fate
+from curation.judge.bench import Bench, verdict_epochs
+from sinks.drops.publish import published
 from sinks.lake import Lake
 from tests.curation.judge.server import FakeServer, better, preferred
 from tests.curation.judge.test_bench import OWN
@@ -145,6 +148,13 @@ def test_each_feature_is_judged_by_its_rubric(lake: Lake, server: FakeServer, tm
     }
     asked = [r["messages"][0]["content"] for r in server.requests if "Be strict." in str(r)]
     assert len(asked) == 1
+    row = published(lake, result.drop_id)
+    assert row is not None
+    for request_id, epoch in epochs.items():
+        found = fate(lake, request_id, row, [], verdict_epochs(manifest(result)["judge"])).verdict
+        assert found is not None
+        assert (found["epoch"], found["verdict"]) == (epoch, "fail")
+    assert {pair.verdict for pair in sample_pairs(lake, result.drop_id)} == {"fail"}
     said = manifest(result)["judge"]
     assert (said["kind"], said["features"]) == ("bench", {"support": epochs["request-a"]})
 
