@@ -21,7 +21,6 @@ from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
 from contracts.settings import Settings
 from curation.engine import make_engine
-from curation.judge.base import make_judge
 from curation.judge.bench import Bench
 from curation.nightly import DropResult, make_drop
 from curation.rehearsal import Rehearsal, rehearse
@@ -113,7 +112,7 @@ def build(
 
 
 def _rehearsed(settings: Settings, lake: Lake, *, as_of: datetime | None, quiet: bool) -> Rehearsal:
-    judge = make_judge(settings.judge, curation=settings.curation)
+    judge = Bench.from_settings(settings)
     with _watched("reading", quiet=quiet) as progress:
         return rehearse(
             lake,

@@ -22,12 +22,6 @@ class Seat:
     judge: Judge
     comparer: Comparer | PanelComparer | None = None
 
-    @property
-    def models(self) -> tuple[str, ...]:
-        """Models that judge: one, or those of a panel's members; none for the rules judge."""
-        members: Sequence[Judge] = getattr(self.judge, "members", (self.judge,))
-        return tuple(m.epoch.model for m in members if m.epoch.kind != "rules")
-
 
 class Bench:
     """Judges by feature. Features without a rubric of their own share the default seat.
@@ -87,9 +81,14 @@ class Bench:
         """Who compares pairs of a feature; None where nobody can (the rules judge)."""
         return self._seat(feature).comparer
 
+    def members_for(self, feature: str) -> tuple[Judge, ...]:
+        """The judge of a feature, or the members of its panel."""
+        judge = self.judge_for(feature)
+        return judge.members if isinstance(judge, PanelJudge) else (judge,)
+
     def models_for(self, feature: str) -> tuple[str, ...]:
-        """Models that judge a feature."""
-        return self._seat(feature).models
+        """Models that judge a feature; none for the rules judge."""
+        return tuple(m.epoch.model for m in self.members_for(feature) if m.epoch.kind != "rules")
 
     def compare_models_for(self, feature: str) -> tuple[str, ...]:
         """Models that compare pairs of a feature; none where nobody does."""
@@ -102,6 +101,11 @@ class Bench:
     def unknown_features(self, seen: Iterable[str]) -> list[str]:
         """Features that have a rubric but never occur: most likely a misspelt name."""
         return sorted(set(self._by_feature) - set(seen))
+
+    @property
+    def is_free(self) -> bool:
+        """Whether nobody is asked anything that costs: the rules judge alone."""
+        return all(epoch.kind == "rules" for epoch in self.epochs().values())
 
     @property
     def compares(self) -> bool:
