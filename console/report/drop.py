@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from console.report import judges
 from console.report.text import count, label, percent
 
 PAIR_KEYS: Final = ("preference_rows", "preference", "preferences", "pairs")
@@ -73,6 +74,7 @@ def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         shown.append(("Safety-tagged", f"{shares[0]} of eligible requests, {shares[1]} of rows"))
     if (cost := _mapping(manifest, "judge_cost")) and cost.get("cost_usd"):
         shown.append(("Judging", _cost(cost)))
+    shown += judges.facts(manifest)
     if spans := _mapping(manifest, "redaction", "spans"):
         shown.append(("Redacted", ", ".join(f"{name} {count(n)}" for name, n in spans.items())))
     if sets := _mapping(manifest, "contamination"):
