@@ -106,10 +106,10 @@ class JudgeReactions:
         users = sorted({f.user_key for f in failures if f.user_key is not None})
 
         async def attempt() -> None:
-            self._judge.budget.share = self._share()
+            share = self._share()
             # Read at every attempt: a revocation must count as soon as it is known.
             fresh = self._consents.changes(users, self._purpose)
-            await in_thread(lambda: self._judge.judge(failures, fresh), name="tailrace-judge")
+            await in_thread(lambda: self._judge.judge(failures, fresh, share=share), name="tailrace-judge")
 
         return await self._patiently(attempt)
 
