@@ -81,15 +81,14 @@ def assert_accounted(judge: Any, server: FakeServer, judgments: list[Judgment]) 
     assert budget.reserved.cost_usd == pytest.approx(0.0, abs=1e-12)
 
 
-def test_a_storm_is_waited_out_by_all_and_cuts_the_pace_once(server: FakeServer) -> None:
-    server.delay = 0.02
-    server.storms = {200: 0.6}
+def test_who_waits_for_a_place_hears_that_the_server_asked_for_a_pause(server: FakeServer) -> None:
+    server.delay = 0.05
+    server.storms = {12: 0.6}
     judge = openai_judge(server.base_url, concurrency=32, timeout_seconds=5.0)
-    judgments = judge.judge([item(n) for n in range(400)])
+    judgments = judge.judge([item(n) for n in range(60)])
     assert all(j.verdict is not None for j in judgments)
-    # those in flight when it began, none of those that waited for a place
-    assert server.stormed.total() <= 32
-    assert judge.asker._bearable >= 16
+    assert 0 < server.stormed.total() <= 12
+    assert set(server.stormed.values()) == {1}
 
 
 FAULTS = st.sampled_from([*TURNED_DOWN, *(f for f in LOST if f != "hang"), *EMPTY, *MISFITS, *FINAL, "prose"])
@@ -146,8 +145,8 @@ def test_any_faults_under_any_limits(
 
 
 def test_calls_cancelled_in_flight_are_counted(server: FakeServer) -> None:
-    server.delay = 0.2
-    server.script = {"item-0": ["too_long"]}
+    server.delay = 0.5
+    server.script = {"item-0": ["too_long"]} | {f"item-{n}": ["hang"] for n in range(1, 4)}
 
     def fail(judgment: Judgment) -> None:
         raise ZeroDivisionError
@@ -157,4 +156,5 @@ def test_calls_cancelled_in_flight_are_counted(server: FakeServer) -> None:
         judge.judge([item(n) for n in range(50)], on_judgment=fail)
     budget = judge.asker.budget
     assert budget.reserved == Spend()
-    assert budget.spent.calls == len(server.requests) - server.calls["item-0"] == 3
+    assert budget.spent.calls == 3
+    assert len(server.requests) == 4
