@@ -21,7 +21,7 @@ from streams.reactions.threads import in_thread
 
 log = logging.getLogger("tailrace.reactions")
 
-BATCH: Final = 200
+BATCH: Final = 1_000
 WITHIN_S: Final = 1.0
 """A batch is judged when it is full or this long after its first event, seconds."""
 
