@@ -37,6 +37,7 @@ FOLDER: Final = "judge"
 
 _SUFFIX: Final = ".jsonl"
 _UNUSABLE: Final = ".unusable"
+_ADOPTING: Final = ".adopting"
 _FROM_TEXT: Final = {"judged_at": datetime.fromisoformat, "date": date.fromisoformat}
 
 
@@ -127,24 +128,27 @@ class JudgeJournal:
 def adopt(folder: Path, lake: Lake, *, index: JudgmentIndex | None = None) -> int:
     """Store the rows of dead processes' files, and delete those; returns how many verdicts were new.
 
-    A last line that was cut off is left out. A file whose rows do not fit the table is renamed and kept.
-    Raises as `store_judgments`; the file stays then.
+    One process at a time: who comes second waits until the verdicts are in the table, or it would ask for
+    them again. A last line that was cut off is left out. A file whose rows do not fit the table is renamed
+    and kept. Raises as `store_judgments`; the file stays then.
     """
-    return sum(_adopt(path, lake, index) for path in sorted(folder.glob(f"*{_SUFFIX}")))
+    if not any(folder.glob(f"*{_SUFFIX}")):
+        return 0
+    with (folder / _ADOPTING).open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        return sum(_adopt(path, lake, index) for path in sorted(folder.glob(f"*{_SUFFIX}")))
 
 
 def _adopt(path: Path, lake: Lake, index: JudgmentIndex | None) -> int:
     try:
         file = path.open("rb")
     except FileNotFoundError:
-        return 0
+        return 0  # its owner is done with it
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return 0
-        if os.fstat(file.fileno()).st_nlink == 0:
-            return 0  # adopted by somebody else in between
         stored = 0
         try:
             rows = _read(file.read())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
@@ -66,6 +67,7 @@ class OnlineJudge:
         self._journal = JudgeJournal(settings.home / FOLDER)
         self._index = JudgmentIndex(lake)
         self._share: float | None = None
+        self._one_at_a_time = threading.Lock()
         self._fruitless: deque[tuple[int, Spend]] = deque()
         stats.judge_budget_left = self.budget.left
 
@@ -76,6 +78,11 @@ class OnlineJudge:
         partitions. Safe to repeat. Raises `LakeUnavailable` (transient); items are counted only at the end,
         so a repeat counts once.
         """
+        # An agent that was cancelled leaves its thread behind, still judging.
+        with self._one_at_a_time:
+            self._judge_batch(failures, fresh_consents, share)
+
+    def _judge_batch(self, failures: Sequence[Any], fresh_consents: pl.DataFrame, share: float) -> None:
         self._take_share(share)
         frame = failure_frame(failures)
         rows = with_text(self._lake, frame)

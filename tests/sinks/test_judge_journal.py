@@ -7,6 +7,9 @@ import signal
 import stat
 import subprocess
 import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -87,7 +90,7 @@ def test_what_a_killed_process_noted_is_stored_whole(lake: Lake, tmp_path: Path)
     rows = stored(lake)
     whole = table_rows("judgments", [verdict("a"), verdict("b")])
     assert rows.equals(whole.select(rows.columns))
-    assert list(folder.iterdir()) == []
+    assert list(folder.glob("*")) == [folder / ".adopting"]
 
 
 def test_a_living_process_keeps_its_file(lake: Lake, tmp_path: Path) -> None:
@@ -95,10 +98,32 @@ def test_a_living_process_keeps_its_file(lake: Lake, tmp_path: Path) -> None:
     with JudgeJournal(folder) as journal:
         journal.note(verdict("a"))
         assert adopt(folder, lake) == 0
-        (file,) = folder.iterdir()
+        (file,) = folder.glob("*.jsonl")
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
     # its owner left without storing
     assert adopt(folder, lake) == 1
+
+
+def test_who_adopts_second_waits_for_the_first(lake: Lake, tmp_path: Path, monkeypatch: Any) -> None:
+    folder, stored_by = tmp_path / "judge", list[str]()
+    noted_and_killed(folder, "a", "b")
+    began = threading.Event()
+    store = store_judgments
+
+    def slowly(*arguments: Any, **options: Any) -> int:
+        began.set()
+        time.sleep(0.3)
+        done = store(*arguments, **options)
+        stored_by.append(threading.current_thread().name)
+        return done
+
+    monkeypatch.setattr("sinks.judge_journal.store_judgments", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        first = pool.submit(adopt, folder, lake)
+        assert began.wait(10)
+        assert adopt(folder, lake) == 0
+        assert len(stored_by) == 1, "it came back before the verdicts were in the table"
+        assert first.result() == 2
 
 
 def test_what_the_table_holds_is_not_stored_again(lake: Lake, tmp_path: Path) -> None:
@@ -118,7 +143,7 @@ def test_what_the_table_holds_is_not_stored_again(lake: Lake, tmp_path: Path) ->
 def test_a_last_line_that_was_cut_off_is_left_out(lake: Lake, tmp_path: Path, cut: int) -> None:
     folder = tmp_path / "judge"
     noted_and_killed(folder, "a", "b")
-    (file,) = folder.iterdir()
+    (file,) = folder.glob("*.jsonl")
     os.truncate(file, file.stat().st_size - cut)
     # the last byte is the line's end: without it the row is whole
     assert adopt(folder, lake) == (2 if cut == 1 else 1)
@@ -132,7 +157,7 @@ def test_rows_of_another_release_are_kept_aside(
         journal.note(verdict("a", confidence=7.0))
     noted_and_killed(folder, "b")
     assert adopt(folder, lake) == 1
-    assert [path.suffix for path in folder.iterdir()] == [".unusable"]
+    assert [path.name[-9:] for path in folder.iterdir() if path.suffix] == [".unusable"]
     assert "is kept as" in caplog.text
     assert "Höhe" not in caplog.text
 
@@ -154,7 +179,7 @@ def test_after_a_failed_append_the_next_settle_stores_it(lake: Lake, tmp_path: P
         assert journal.settle(lake) == 1
         journal.note(verdict("b"))
         journal.clear()
-    assert list((tmp_path / "judge").iterdir()) == []
+    assert list((tmp_path / "judge").glob("*.jsonl")) == []
     assert stored(lake)["content_hash"].to_list() == ["a"]
 
 
