@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
 import msgspec
 
-from curation.confirm import judge_all, known_verdicts, store_verdicts
 from curation.judge.base import Judge
 from curation.judge.bench import Bench
 from curation.judge.pairwise import Comparer, Comparison, Preference
 from curation.judge.panel import PanelComparer, PanelJudge
 from curation.judge.panel_stats import Vote
-from curation.judge.verdicts import JudgeItem, Judgment
+from curation.judge.verdicts import JudgeItem, Judgment, Spend
+from curation.judging import JudgmentRows, judge_all
 from curation.judging_pairs import compare_all
-from sinks.lake import Lake
-
-Progress = Callable[[int, int], None]
-"""Called with (done, total)."""
+from curation.verdict_memory import Memory, Progress
 
 
 @dataclass
@@ -35,12 +32,11 @@ class Judged:
 
 
 def judge_by_feature(
-    lake: Lake,
+    memory: Memory,
     bench: Bench,
     items: Sequence[JudgeItem],
     features: Sequence[str],
     *,
-    judged_at_us: int,
     progress: Progress | None = None,
 ) -> Judged:
     """A judgment per item by the judge of its feature, in order; new verdicts are stored as they come.
@@ -58,21 +54,31 @@ def judge_by_feature(
     for epoch, places in groups.items():
         told = _told(progress, len(found), len(items))
         mine = [items[n] for n in places]
-        judged = _judged(lake, judges[epoch], mine, judged_at_us=judged_at_us, progress=told)
+        judged = _judged(memory, judges[epoch], mine, told)
         found |= dict(zip(places, judged.judgments, strict=True))
         votes += judged.votes
     return Judged([found[n] for n in range(len(items))], votes)
 
 
-def _judged(
-    lake: Lake, judge: Judge, items: Sequence[JudgeItem], *, judged_at_us: int, progress: Progress | None
-) -> Judged:
+def _judged(memory: Memory, judge: Judge, items: Sequence[JudgeItem], progress: Progress | None) -> Judged:
+    def ask(member: Judge) -> list[Judgment]:
+        return judge_all(
+            memory.lake,
+            member,
+            items,
+            judged_at_us=memory.judged_at_us,
+            origin=memory.origin,
+            journal=memory.journal,
+            index=memory.index,
+            progress=progress,
+        )
+
     if not isinstance(judge, PanelJudge):
-        return Judged(judge_all(lake, judge, items, judged_at_us=judged_at_us, progress=progress))
+        return Judged(ask(judge))
     # Each member has its own cache, so a member that was down is all that is asked again.
-    rounds = [judge_all(lake, m, items, judged_at_us=judged_at_us, progress=progress) for m in judge.members]
+    rounds = [ask(member) for member in judge.members]
     judgments = [judge.combined(votes) for votes in zip(*rounds, strict=True)]
-    _store_combined(lake, judge, judgments, judged_at_us)
+    _store_combined(memory, judge, judgments)
     votes = [
         Vote(judge.epoch.id, member.epoch.name, j.content_hash, j.verdict.verdict if j.verdict else None)
         for member, judged in zip(judge.members, rounds, strict=True)
@@ -81,16 +87,17 @@ def _judged(
     return Judged(judgments, list(dict.fromkeys(votes)))
 
 
-def _store_combined(lake: Lake, panel: PanelJudge, judgments: Sequence[Judgment], judged_at_us: int) -> None:
+def _store_combined(memory: Memory, panel: PanelJudge, judgments: Sequence[Judgment]) -> None:
     """Leave the panel's verdicts in the table too, for whoever asks why; they cost nothing of their own."""
-    hashes = [j.content_hash for j in judgments if j.verdict is not None]
-    known = known_verdicts(lake, panel.epoch.id, hashes)
-    fresh = [
-        replace(j, verdict=msgspec.structs.replace(j.verdict, input_tokens=0, output_tokens=0, cost_usd=0.0))
-        for j in judgments
-        if j.verdict is not None and j.content_hash not in known
-    ]
-    store_verdicts(lake, fresh, judge_name=panel.epoch.name, judged_at_us=judged_at_us)
+    row_of = JudgmentRows(panel.epoch.name, memory.judged_at_us, memory.origin)
+    free = {"input_tokens": 0, "output_tokens": 0, "cost_usd": 0.0}
+    memory.store(
+        [
+            row_of(replace(j, spent=Spend()), msgspec.structs.replace(j.verdict, **free))
+            for j in judgments
+            if j.verdict is not None
+        ]
+    )
 
 
 def _told(progress: Progress | None, before: int, total: int) -> Progress | None:
@@ -98,12 +105,11 @@ def _told(progress: Progress | None, before: int, total: int) -> Progress | None
 
 
 def compare_by_feature(
-    lake: Lake,
+    memory: Memory,
     bench: Bench,
     comparisons: Sequence[Comparison],
     features: Sequence[str],
     *,
-    judged_at_us: int,
     progress: Progress | None = None,
 ) -> list[Preference | None]:
     """A preference per comparison by the comparer of its feature, in order; None where there is nobody."""
@@ -117,21 +123,19 @@ def compare_by_feature(
     for epoch, places in groups.items():
         told = _told(progress, len(found), len(comparisons))
         mine = [comparisons[n] for n in places]
-        judged = _compared(lake, comparers[epoch], mine, judged_at_us=judged_at_us, progress=told)
+        judged = _compared(memory, comparers[epoch], mine, told)
         found |= dict(zip(places, judged, strict=True))
     return [found.get(n) for n in range(len(comparisons))]
 
 
 def _compared(
-    lake: Lake,
+    memory: Memory,
     comparer: Comparer | PanelComparer,
     comparisons: Sequence[Comparison],
-    *,
-    judged_at_us: int,
     progress: Progress | None,
 ) -> list[Preference]:
     def ask(member: Comparer) -> list[Preference]:
-        return compare_all(lake, member, comparisons, judged_at_us=judged_at_us, progress=progress)
+        return compare_all(memory, member, comparisons, progress=progress)
 
     if not isinstance(comparer, PanelComparer):
         return ask(comparer)

@@ -18,7 +18,7 @@ import polars as pl
 
 from contracts.settings import Settings
 from curation.bench_judging import Judged, judge_by_feature
-from curation.confirm import confirm, judge_items
+from curation.confirm import confirm
 from curation.contamination.rates import contamination
 from curation.contamination.step import STAGE, contamination_step
 from curation.dedupe import deduplicate
@@ -29,6 +29,7 @@ from curation.judge.bench import Bench
 from curation.judge.panel_stats import panel_manifest
 from curation.judge.verdicts import Spend, total_spent
 from curation.judge_cost import cost_block, paid_for
+from curation.judging import judge_items
 from curation.own_family import family_manifest, own_family
 from curation.redaction.step import make_redactor
 from curation.safety import safety_flow
@@ -38,7 +39,8 @@ from curation.sources import Progress, Sources, Workplace
 from curation.steps import Funnel, StepResult
 from curation.texts.embeddings import StaticEmbeddings
 from curation.training_rows import Bar, training_rows
-from sinks.lake import Lake
+from curation.verdict_memory import Memory
+from sinks.judge_journal import FOLDER, JudgeJournal
 
 log = logging.getLogger("tailrace.build")
 
@@ -71,10 +73,12 @@ def build(
     gated = gate_candidates(sources, everything, place)
     funnel = gated.funnel
     wanted = funnel.record(own_family(gated.rows, bench))
-    judged = _judge(sources.lake, bench, gated, wanted, place, now_us)
-    confirmed = funnel.record(confirm(wanted, judged.judgments))
-    bar = Bar(bench, settings, make_redactor(everything.privacy), now_us)
-    training = training_rows(sources, gated, confirmed, judged.judgments, bar, place)
+    with JudgeJournal(everything.home / FOLDER) as journal:
+        memory = Memory(sources.lake, now_us, journal)
+        judged = _judge(memory, bench, gated, wanted, place)
+        confirmed = funnel.record(confirm(wanted, judged.judgments))
+        bar = Bar(bench, settings, make_redactor(everything.privacy), memory)
+        training = training_rows(sources, gated, confirmed, judged.judgments, bar, place)
     rows = funnel.record(_uncontaminated(training.rows, gated, sources.released))
     once = deduplicate(rows, settings, sources.sketches())
     final = funnel.record(cap_self_approved(funnel.record(once.result), settings))
@@ -107,18 +111,14 @@ def _uncontaminated(rows: pl.DataFrame, gated: Gated, released: frozenset[str]) 
     return replace(result, name=FINAL_CONTAMINATION, refused=refused)
 
 
-def _judge(
-    lake: Lake, bench: Bench, gated: Gated, wanted: pl.DataFrame, place: Workplace, now_us: int
-) -> Judged:
+def _judge(memory: Memory, bench: Bench, gated: Gated, wanted: pl.DataFrame, place: Workplace) -> Judged:
     judged = Judged()
     if unknown := bench.unknown_features(gated.eligible["feature"].unique()):
         log.warning("judge.rubrics names features that no request has: %s", ", ".join(unknown))
     for rows in gated.with_texts(wanted):
         told = partial(_tell, place.progress, len(judged.judgments), wanted.height)
         features = rows["feature"].to_list()
-        judged.add(
-            judge_by_feature(lake, bench, judge_items(rows), features, judged_at_us=now_us, progress=told)
-        )
+        judged.add(judge_by_feature(memory, bench, judge_items(rows), features, progress=told))
     return judged
 
 

@@ -12,7 +12,7 @@ from typing import Final
 
 import polars as pl
 
-from curation.bench_judging import Progress, compare_by_feature
+from curation.bench_judging import compare_by_feature
 from curation.comparisons import comparisons_of
 from curation.judge.bench import Bench
 from curation.judge.family import takes_part
@@ -21,7 +21,7 @@ from curation.judge.panel import combined
 from curation.judge.verdicts import Spend
 from curation.rewrites import SOURCE
 from curation.steps import StepResult, refusals
-from sinks.lake import Lake
+from curation.verdict_memory import Memory, Progress
 
 STEP: Final = "compare"
 SAME_FAMILY: Final = "same_family"
@@ -73,7 +73,7 @@ def without_comparison(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare(
-    lake: Lake, bench: Bench, rows: pl.DataFrame, *, judged_at_us: int, progress: Progress | None = None
+    memory: Memory, bench: Bench, rows: pl.DataFrame, *, progress: Progress | None = None
 ) -> Compared:
     """Compare gated preference rows as `judge.compare` says, and refuse rewrites that are not preferred.
 
@@ -98,11 +98,10 @@ def compare(
     for n, preference in zip(
         places,
         compare_by_feature(
-            lake,
+            memory,
             bench,
             [comparisons[n] for n in places],
             [features[n] for n in places],
-            judged_at_us=judged_at_us,
             progress=progress,
         ),
         strict=True,

@@ -12,7 +12,6 @@ import polars as pl
 
 from contracts.settings import JudgeEndpointSettings, Settings
 from curation.buckets import scratch
-from curation.confirm import judge_items, known_contents
 from curation.engine import Engine, LocalEngine
 from curation.gating import Gated, gate_candidates
 from curation.judge.base import Judge
@@ -20,6 +19,7 @@ from curation.judge.bench import Bench
 from curation.judge.budget import Limits, Prices
 from curation.judge.forecast import Experience, Forecast, forecast
 from curation.judge.openai_judge import OpenAIJudge
+from curation.judging import judge_items, known_contents
 from curation.own_family import own_family
 from curation.sources import Progress, Sources, Workplace, silent
 from sinks.drops.lock import exclusive

@@ -26,6 +26,7 @@ from curation.redaction import Redactor
 from curation.redaction.step import redact_turns
 from curation.rewrites import rewrite_pairs, rewrites_of
 from curation.steps import StepResult
+from curation.verdict_memory import Memory
 
 if TYPE_CHECKING:
     from contracts.settings import CurationSettings
@@ -37,13 +38,13 @@ REWRITE_CONTAMINATION: Final = "rewrite_contamination"
 
 @dataclass(frozen=True)
 class Bar:
-    """What rows are made by: the judges, the settings, the redactor (None: nothing is redacted), the clock
-    (UTC microseconds) at which verdicts are made."""
+    """What rows are made by: the judges, the settings, the redactor (None: nothing is redacted), and what the
+    judges remember."""
 
     bench: Bench
     settings: CurationSettings
     redactor: Redactor | None
-    now_us: int
+    memory: Memory
 
 
 @dataclass
@@ -80,7 +81,7 @@ def training_rows(
         rewritten = _rewritten(sources, gated, _unused(confirmed, made), judgments, bar, redactions)
         both = pl.concat([made, rewritten], how="diagonal")
         told = partial(place.progress, "comparing")
-        compared = compare(sources.lake, bar.bench, both, judged_at_us=bar.now_us, progress=told)
+        compared = compare(bar.memory, bar.bench, both, progress=told)
         gated.funnel.record(compared.result)
         training = _compared(both, compared, bar.bench, redactions)
     single = pl.concat(map(pairs.unpaired_rows, gated.with_texts(_unused(confirmed, training.rows))))

@@ -73,7 +73,9 @@ def repair_messages(
         advice="".join(text for name, text in _ADVICE.items() if name in schema.get("properties", ())),
         schema=msgspec.json.encode(schema).decode(),
     )
-    return [*asked, {"role": "assistant", "content": answer}, {"role": "user", "content": repair}]
+    # An answer may escape half a surrogate pair, which cannot be sent back.
+    said = answer.encode(errors="replace").decode()
+    return [*asked, {"role": "assistant", "content": said}, {"role": "user", "content": repair}]
 
 
 def prompt_hash() -> str:

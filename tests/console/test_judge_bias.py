@@ -12,6 +12,7 @@ from console.commands.judge import app
 from contracts.errors import TerminalError
 from curation.judge.pairwise import PairwiseJudge
 from curation.judging_pairs import compare_all
+from curation.verdict_memory import Memory
 from sinks.lake import Lake
 from tests.curation.judge.helpers import comparison, pairwise_judge
 from tests.curation.judge.server import FakeServer, always_first, hosted, longer
@@ -32,9 +33,9 @@ def filled(lake: Lake) -> tuple[PairwiseJudge, PairwiseJudge]:
         first = pairwise_judge(host.base_url, model="first")
         second = pairwise_judge(host.base_url, model="second")
         pairs = [comparison(n, a="It is lost. " * (n + 2)) for n in range(8)]
-        compare_all(lake, first, pairs, judged_at_us=1)
+        compare_all(Memory(lake, 1), first, pairs)
         host.server.prefer = longer
-        compare_all(lake, second, pairs, judged_at_us=2)
+        compare_all(Memory(lake, 2), second, pairs)
     return first, second
 
 

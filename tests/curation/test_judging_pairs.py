@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -11,7 +15,10 @@ import pytest
 from curation.judge.pairwise import Comparison, OnOrder, Order, OrderJudgment, PairwiseJudge, Preference
 from curation.judge.verdicts import UnjudgedReason
 from curation.judging_pairs import compare_all
+from curation.verdict_memory import Memory
 from sinks.lake import Lake
+from tests.curation.judge.comparing_process import CONCURRENCY
+from tests.curation.judge.comparing_process import compared as compare_pairs
 from tests.curation.judge.helpers import comparison, pairwise_judge
 from tests.curation.judge.server import FakeServer, better
 from tests.lakes import new_lake
@@ -31,7 +38,7 @@ def lake(tmp_path: Path) -> Lake:
 
 
 def compared(lake: Lake, judge: PairwiseJudge, comparisons: Sequence[Comparison]) -> list[Preference]:
-    return compare_all(lake, judge, comparisons, judged_at_us=CLOCK)
+    return compare_all(Memory(lake, CLOCK), judge, comparisons)
 
 
 def stored(lake: Lake) -> pl.DataFrame:
@@ -120,3 +127,29 @@ def test_what_the_budget_leaves_out_is_asked_next_time(lake: Lake, server: FakeS
     again = compared(lake, pairwise_judge(server.base_url), comparisons)
     assert [p.winner for p in again] == ["a", "a", "a"]
     assert server.billed == 6
+
+
+def test_killed_it_pays_again_only_for_calls_that_were_in_flight(
+    lake: Lake, server: FakeServer, tmp_path: Path
+) -> None:
+    pairs, killed_after = 60, 71
+    command = [sys.executable, "-m", "tests.curation.judge.comparing_process"]
+    process = subprocess.Popen(
+        [*command, str(tmp_path), server.base_url, str(pairs)], cwd=Path(__file__).parents[2]
+    )
+    try:
+        deadline = time.monotonic() + 60
+        while server.billed < killed_after:
+            assert process.poll() is None, "it ended by itself"
+            assert time.monotonic() < deadline
+            time.sleep(0.001)
+    finally:
+        process.kill()
+        process.wait()
+    assert stored(lake).is_empty()
+    found = compare_pairs(tmp_path, server.base_url, pairs)
+    assert [p.winner for p in found] == ["a"] * pairs
+    asked = Counter(request["messages"][1]["content"] for request in server.requests)
+    assert len(asked) == 2 * pairs
+    assert sum(times > 1 for times in asked.values()) <= CONCURRENCY
+    assert stored(lake).height == 2 * pairs
