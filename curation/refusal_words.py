@@ -30,6 +30,10 @@ WORDS: Final[Mapping[str, str]] = {
     # confirm
     "judge_unsure": "the judge could not decide",
     "judge_disagrees": "the judge does not agree with the evidence",
+    "judge_uncalibrated": "the judge has not been calibrated, and the evidence does not say the same",
+    "judge_below_threshold": "the judge was found unreliable, and the evidence does not say the same",
+    "panel_split": "the judges of the panel do not agree",
+    "gold_disagrees": "people labelled it, and they do not agree with the evidence",
     # final text
     "non_text_parts": "it holds parts other than text, which would be lost",
     "prompt_end": "its prompt does not end with the user or a tool",

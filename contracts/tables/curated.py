@@ -9,6 +9,7 @@ from contracts.tables.base import Strings, Table, Time, column, optional
 SOURCE_TYPES = ["production_log", "human_annotation", "synthetic", "user_correction"]
 EXAMPLE_KINDS = ["preference", "unpaired"]
 SLICES = ["failure", "safety", "control", "replay"]
+VERDICT_SOURCES = ["judge", "evidence", "human"]
 PAIR_SOURCES = ["user_edit", "regenerate_accept", "judge_rewrite", "one_sided"]
 
 
@@ -55,6 +56,7 @@ class Examples(Table):
     cluster_size: pl.Int32 = optional("rows of that cluster, this one included", ge=1)
     cluster_request_ids: Strings = optional("requests behind the rows of that cluster")
     self_approved: bool = optional("the family to be trained wrote the chosen side")
+    verdict_source: str = optional("who vouches for the verdict", isin=VERDICT_SOURCES)
 
 
 class ExampleSketches(Table):

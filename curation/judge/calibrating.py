@@ -1,0 +1,102 @@
+"""Calibrating a judge: judge the gold set, measure, keep the result."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+import msgspec
+import polars as pl
+
+from contracts.errors import LabelsInvalid
+from contracts.settings import JudgeSettings
+from contracts.tables import frame_schema
+from curation.confirm import Progress, judge_all
+from curation.judge.base import Judge
+from curation.judge.calibration import Calibration, calibrate
+from curation.judge.epochs import note_epoch
+from curation.judge.gold_items import GoldSet
+from curation.judge.measurements import rule_of
+from curation.judge.trust import Measured, Ruling, rule
+from sinks.lake import Lake
+from sinks.transactions import append_new
+
+
+@dataclass(frozen=True)
+class Result:
+    """A calibration that was kept: its id, the figures, and what follows from them."""
+
+    calibration_id: str
+    calibration: Calibration
+    ruling: Ruling
+
+
+def run_calibration(
+    lake: Lake,
+    judge: Judge,
+    gold: GoldSet,
+    settings: JudgeSettings,
+    *,
+    now_us: int,
+    progress: Progress | None = None,
+) -> Result:
+    """Judge a gold set (known verdicts of the epoch are not paid again), measure, and keep the result.
+
+    `now_us` is the clock, UTC microseconds. Raises `LabelsInvalid` for an empty set, and what judges raise.
+    """
+    if not gold.items:
+        aside = ", ".join(f"{n:,} {reason.replace('_', ' ')}" for reason, n in gold.set_aside.items())
+        raise LabelsInvalid(
+            f"there are no gold labels to measure the judge against{f' ({aside})' if aside else ''}",
+            hint="Label some: `tailrace judge tasks --export FILE`, fill in `label`, then "
+            "`tailrace judge label FILE`.",
+        )
+    note_epoch(lake, judge.epoch, now_us)
+    items = [each.item for each in gold.items]
+    judgments = judge_all(lake, judge, items, judged_at_us=now_us, progress=progress)
+    found = calibrate(gold.items, judgments)
+    measured = _measured(found, judge, gold, now_us)
+    ruling = rule(measured, rule_of(settings))
+    row = {
+        "calibration_id": measured.calibration_id,
+        "epoch": judge.epoch.id,
+        "judge": judge.epoch.name,
+        "gold_source": gold.source,
+        "gold_hash": gold.hash,
+        "gold_items": found.items,
+        "compared": found.compared,
+        "abstained": found.abstained,
+        "unjudged": sum(found.unjudged.values()),
+        "kappa": found.kappa.value,
+        "kappa_low": found.kappa.low,
+        "kappa_high": found.kappa.high,
+        "alpha": found.alpha.value,
+        "alpha_low": found.alpha.low,
+        "alpha_high": found.alpha.high,
+        "accuracy": found.accuracy.value,
+        "baseline": found.baseline,
+        "threshold": settings.min_kappa,
+        "min_gold": settings.min_gold,
+        "state": ruling.state,
+        "passed": ruling.state == "passed",
+        "report": msgspec.json.encode({**found.report(), "set_aside": dict(gold.set_aside)}).decode(),
+        "measured_at": measured.measured_at,
+    }
+    append_new(
+        lake, "calibrations", pl.DataFrame([row], schema=frame_schema("calibrations")), key="calibration_id"
+    )
+    return Result(measured.calibration_id, found, ruling)
+
+
+def _measured(found: Calibration, judge: Judge, gold: GoldSet, now_us: int) -> Measured:
+    name = hashlib.sha256(f"{judge.epoch.id} {gold.hash} {now_us}".encode()).hexdigest()[:16]
+    return Measured(
+        calibration_id=name,
+        measured_at=datetime.fromtimestamp(now_us / 1_000_000, UTC),
+        compared=found.compared,
+        kappa=found.kappa.value,
+        kappa_low=found.kappa.low,
+        accuracy=found.accuracy.value,
+        baseline=found.baseline,
+    )

@@ -1,0 +1,40 @@
+"""Requests of the lake as a judge or a person sees them: current evidence, texts without personal data."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import polars as pl
+
+from contracts.settings import PrivacySettings
+from curation.redaction.step import make_redactor, redact
+from joiners.interactions import first_arrivals
+from sinks.lake import Lake
+
+
+def judgeable(lake: Lake, request_ids: Sequence[str], privacy: PrivacySettings) -> pl.DataFrame:
+    """Current interactions of some requests with their texts, ordered by id, as `confirm.judge_items` takes.
+
+    Requests the lake does not hold, or holds without text, are left out. Texts are redacted as a build does
+    it. Placeholders are numbered within the requests given: where other requests of the session hold
+    personal data too, a build may number them otherwise, and its verdicts are then cached apart.
+    """
+    ids = list(dict.fromkeys(request_ids))
+    if not ids or not lake.exists("interactions"):
+        return pl.DataFrame(schema={"request_id": pl.String()})
+    wanted = pl.col("request_id").is_in(ids)
+    copies = (
+        lake.sound("requests")
+        .filter(wanted, ~pl.col("duplicate"))
+        .select("request_id", "partition", "offset", "input_messages", "output_messages", "tools")
+        .collect()
+    )
+    texts = first_arrivals(copies, "request_id").drop("partition", "offset").drop_nulls(_TEXTS)
+    rows = lake.interactions().filter(wanted).collect().join(texts, on="request_id", how="inner")
+    redactor = make_redactor(privacy)
+    if redactor is not None and rows.height:
+        rows = redact(rows, redactor).rows
+    return rows.sort("request_id")
+
+
+_TEXTS = ["input_messages", "output_messages"]
