@@ -8,6 +8,11 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from console.commands.judge_anchors import app as anchors_app
+from console.commands.judge_anchors import drift
+from console.commands.judge_calibrate import calibrate
+from console.commands.judge_epochs import epochs
+from console.commands.judge_tasks import label, tasks
 from console.estimates import Confidence, Resamples, Seed, brief, made, print_pairs
 from console.options import Json
 from console.records import read_records
@@ -19,6 +24,12 @@ from curation.judge.pairwise_stats import PairwiseJudge, PairwiseReport, pairwis
 from curation.judge.score_stats import ModeScores, ScoreReport, read_scores, score_report
 
 app = typer.Typer(help="Measure judges: agreement, consistency, bias.", no_args_is_help=True)
+app.command("calibrate")(calibrate)
+app.command("epochs")(epochs)
+app.command("tasks")(tasks)
+app.command("label")(label)
+app.command("drift")(drift)
+app.add_typer(anchors_app, name="anchors")
 
 
 @app.callback()

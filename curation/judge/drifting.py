@@ -88,6 +88,12 @@ def newest_run(lake: Lake, epoch: str) -> tuple[str, datetime] | None:
     return runs.rows()[-1] if runs.height else None
 
 
+def newest_report(lake: Lake, epoch: str, judge: str) -> DriftReport | None:
+    """What an epoch's newest run found; None when there was none."""
+    newest = newest_run(lake, epoch)
+    return None if newest is None else compare_run(lake, epoch, judge, run_id=newest[0])
+
+
 def drift_if_due(
     lake: Lake,
     judge: Judge,

@@ -63,10 +63,12 @@ def rule(measured: Measured, asked: Rule) -> Ruling:
             state="not_enough",
             why=f"{measured.compared:,} items compared, and judge.min_gold asks for {asked.min_gold:,}",
         )
-    if measured.kappa is None or measured.kappa_low is None:
-        return Ruling(state="not_enough", why="no κ with an interval: both labels must occur")
+    if measured.kappa is None or measured.baseline == 1.0:
+        return Ruling(state="not_enough", why="all gold labels are the same: both must occur")
     if measured.kappa < asked.min_kappa:
         return Ruling(state="failed", why=f"κ {measured.kappa:.2f} is below {asked.min_kappa:g}")
+    if measured.kappa_low is None:
+        return Ruling(state="not_enough", why=f"κ {measured.kappa:.2f} has no interval")
     if measured.kappa_low < asked.min_kappa:
         return Ruling(
             state="failed",
