@@ -32,6 +32,7 @@ WORDS: Final[Mapping[str, str]] = {
     "judge_disagrees": "the judge does not agree with the evidence",
     "judge_uncalibrated": "the judge has not been calibrated, and the evidence does not say the same",
     "judge_below_threshold": "the judge was found unreliable, and the evidence does not say the same",
+    "judge_drifted": "the judge changed behind its name, and the evidence does not say the same",
     "panel_split": "the judges of the panel do not agree",
     "gold_disagrees": "people labelled it, and they do not agree with the evidence",
     # final text

@@ -23,7 +23,8 @@ from curation.judge.pairwise_rows import answer_lengths, read_pairwise
 from curation.judge.pairwise_stats import PairwiseJudge, PairwiseReport, pairwise_report
 from curation.judge.score_stats import ModeScores, ScoreReport, read_scores, score_report
 
-app = typer.Typer(help="Measure judges: agreement, consistency, bias.", no_args_is_help=True)
+HELP = "Calibrate judges, see them drift, label what they leave to people; agreement, consistency, bias."
+app = typer.Typer(help=HELP, no_args_is_help=True)
 app.command("calibrate")(calibrate)
 app.command("epochs")(epochs)
 app.command("tasks")(tasks)
@@ -34,7 +35,7 @@ app.add_typer(anchors_app, name="anchors")
 
 @app.callback()
 def group() -> None:
-    """Measure judges: agreement, consistency, bias."""
+    """Calibrate judges, see them drift, label what they leave to people; agreement, consistency, bias."""
 
 
 @app.command("agreement")

@@ -16,7 +16,7 @@ from console.terminal import EXIT_FAILED, out, print_json, print_table, progress
 from contracts.errors import LabelsInvalid
 from curation.judge.anchors import FROM_GOLD, add_anchors, balanced
 from curation.judge.anchors import anchors as all_anchors
-from curation.judge.drift import ALPHA, DriftReport
+from curation.judge.drift import DriftReport
 from curation.judge.drifting import run_drift
 from curation.judge.gold_items import gold_from_lake, gold_from_records
 
@@ -101,9 +101,6 @@ def list_anchors(home: Home = None, as_json: Json = False) -> None:
 
 
 def drift(
-    alpha: Annotated[
-        float, typer.Option(min=1e-6, max=0.2, help="Chance of a false alarm this run accepts.")
-    ] = ALPHA,
     feature: Feature = None,
     home: Home = None,
     as_json: Json = False,
@@ -112,7 +109,8 @@ def drift(
 
     The first run of an epoch asks everything twice: the first answers are the reference, the second its
     noise. Later runs ask once, past the cache, and compare: more flips than noise explains (McNemar's exact
-    test, one-sided) are drift.
+    test, one-sided, a false alarm in a hundred runs) are drift. A judge that drifted is not trusted until
+    `tailrace judge calibrate` has measured it anew, and its next run makes a new reference.
 
     It tells that answers on these anchors changed since the epoch's first run. It does not tell why, nor
     whether they became better (anchors with gold labels hint at it), nor of changes before that run, nor of
@@ -128,7 +126,6 @@ def drift(
             lake,
             judge,
             now_us=time.time_ns() // 1000,
-            alpha=alpha,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     if as_json:
@@ -159,5 +156,5 @@ def _show(report: DriftReport) -> None:
     if report.spent_usd:
         say(f"${report.spent_usd:.4f} spent")
     if report.drifted:
-        say("  → Its verdicts from before and now are not of one judge. Calibrate anew:")
-        say("    tailrace judge calibrate. Or pin the model's exact version, which starts a new epoch.")
+        say("  → It no longer decides alone. Measure what it is now: `tailrace judge calibrate`")
+        say("    (asks everything anew). Or pin the model's exact version, which starts a new epoch.")

@@ -38,6 +38,9 @@ def calibrate(
         int | None,
         typer.Option(min=1, help="Judge at most so many items, drawn at random.", show_default=False),
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Ask about every item anew, past the cache of verdicts.")
+    ] = False,
     feature: Feature = None,
     home: Home = None,
     as_json: Json = False,
@@ -50,7 +53,9 @@ def calibrate(
 
     Items it is unsure of, or gives no verdict on, are counted apart. Verdicts are cached and budgeted as
     everywhere. With several raters an item, a person left out against the majority of the others is the human
-    ceiling. With `--json`: `state`, `why`, `calibration_id`, `epoch`, `judge`, `gold` and `report`; every
+    ceiling.
+
+    With `--json`: `state`, `why`, `fresh`, `calibration_id`, `epoch`, `judge`, `gold` and `report`; every
     statistic is `{value, low, high, n, method, reason}`.
     """
     settings = settings_for(home)
@@ -65,6 +70,7 @@ def calibrate(
             labels,
             settings.judge,
             now_us=time.time_ns() // 1000,
+            fresh=fresh,
             progress=lambda done, total: progress.update(task, completed=done, total=total),
         )
     if as_json:
@@ -91,6 +97,7 @@ def _value(result: Result, epoch: JudgeEpoch, gold: GoldSet) -> dict[str, Any]:
         "calibration_id": result.calibration_id,
         "state": result.ruling.state,
         "why": result.ruling.why,
+        "fresh": result.fresh,
         "judge": epoch.name,
         "epoch": epoch.id,
         "gold": {
@@ -107,6 +114,8 @@ def _show(result: Result, epoch: JudgeEpoch, gold: GoldSet, settings: Settings) 
     found = result.calibration
     aside = "".join(f", {n:,} {reason.replace('_', ' ')}" for reason, n in gold.set_aside.items())
     say(f"{epoch.name} (epoch {epoch.id}) against {found.items:,} gold labels of {gold.source}{aside}")
+    if result.fresh:
+        say("every item was asked anew; verdicts of the cache were left alone")
     for reason, n in found.unjudged.items():
         say(f"{n:,} items without a verdict ({reason.replace('_', ' ')})")
     print_table(["statistic", "value", "low", "high", "note"], _statistics(found), title="Agreement")
@@ -123,7 +132,8 @@ def _show(result: Result, epoch: JudgeEpoch, gold: GoldSet, settings: Settings) 
     spent = found.spent
     if spent.calls:
         tokens = spent.input_tokens + spent.output_tokens
-        say(f"{spent.calls:,} calls, {tokens:,} tokens, ${spent.cost_usd:.4f}")
+        cost = f", ${spent.cost_usd:.4f}" if spent.cost_usd else ""
+        say(f"{spent.calls:,} calls, {tokens:,} tokens{cost}")
     state = {"passed": "passed", "failed": "did not pass", "not_enough": "cannot be told yet"}
     out.print(f"{state[result.ruling.state]}: {result.ruling.why}", markup=False, highlight=False)
     for line in _advice(result, settings):

@@ -12,7 +12,7 @@ from console.options import Home, Json, open_lake, settings_for
 from console.terminal import print_json, print_table
 from contracts.errors import SettingsError
 from contracts.settings import Settings
-from curation.judge.drifting import newest_report
+from curation.judge.anchor_runs import newest_report
 from curation.judge.epochs import epochs as registered
 from curation.judge.epochs import verdict_counts
 from curation.judge.measurements import measurements, rule_of

@@ -56,6 +56,7 @@ class Calibrations(Table):
     min_gold: pl.Int64 = column("judge.min_gold in force", ge=0)
     state: str = column("what followed by those settings", isin=["passed", "failed", "not_enough"])
     passed: bool = column("whether the judge may decide alone by those settings")
+    fresh: bool = column("whether every item was asked anew, past the cache; drift is then seen from here on")
     report: str = column("everything measured, JSON without user text")
     measured_at: Time = column("clock time of the measurement")
 

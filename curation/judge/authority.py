@@ -1,18 +1,14 @@
-"""Who decides in this lake: the trust in every epoch that judges, and the gold labels in force."""
+"""Who decides: the trust in every epoch that judges, and the gold labels in force. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from contracts.settings import Settings
-from curation.judge.epoch import JudgeEpoch
-from curation.judge.gold import Gold, gold_in_force
-from curation.judge.measurements import measurements, rule_of
+from curation.judge.gold import Gold
 from curation.judge.rules import RulesJudge, RuleThresholds
-from curation.judge.trust import Trust, trust_in, unknown_epoch
-from sinks.lake import Lake
+from curation.judge.trust import Trust, unknown_epoch
 
 
 @dataclass(frozen=True)
@@ -38,18 +34,3 @@ class Authority:
             "gold": self.gold.identity(),
             "evidence_rules": RulesJudge(self.thresholds).epoch.id if seconded else None,
         }
-
-
-def authority(lake: Lake, settings: Settings, epochs: Sequence[JudgeEpoch]) -> Authority:
-    """The authority in force for judges of some epochs."""
-    measured = measurements(lake)
-    asked = rule_of(settings.judge)
-    always = settings.judge.alone == "always"
-    return Authority(
-        trust={
-            epoch.id: trust_in(epoch, measured.get(epoch.id, []), asked=asked, always=always)
-            for epoch in epochs
-        },
-        gold=gold_in_force(lake),
-        thresholds=RuleThresholds.from_curation(settings.curation),
-    )

@@ -214,8 +214,6 @@ def _settled(people: Mapping[str, Sequence[Label]], aside: Counter[str]) -> dict
 
 
 def _items(rows: pl.DataFrame, found: Mapping[str, _Named]) -> list[GoldItem]:
-    if rows.is_empty():
-        return []
     about = rows.select("user_key", "feature").iter_rows()
     return [
         found[item.request_id].on(item, user_key=user_key, feature=feature)

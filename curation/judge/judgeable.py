@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import polars as pl
 
 from contracts.settings import PrivacySettings
+from contracts.tables import frame_schema
 from curation.redaction.step import make_redactor, redact
 from joiners.interactions import first_arrivals
 from sinks.lake import Lake
+
+_TEXTS: Final = {"input_messages": pl.String(), "output_messages": pl.String(), "tools": pl.String()}
 
 
 def judgeable(lake: Lake, request_ids: Sequence[str], privacy: PrivacySettings) -> pl.DataFrame:
@@ -21,20 +25,21 @@ def judgeable(lake: Lake, request_ids: Sequence[str], privacy: PrivacySettings) 
     """
     ids = list(dict.fromkeys(request_ids))
     if not ids or not lake.exists("interactions"):
-        return pl.DataFrame(schema={"request_id": pl.String()})
+        return pl.DataFrame(schema={**frame_schema("interactions"), **_TEXTS})
     wanted = pl.col("request_id").is_in(ids)
     copies = (
         lake.sound("requests")
         .filter(wanted, ~pl.col("duplicate"))
-        .select("request_id", "partition", "offset", "input_messages", "output_messages", "tools")
+        .select("request_id", "partition", "offset", *_TEXTS)
         .collect()
     )
-    texts = first_arrivals(copies, "request_id").drop("partition", "offset").drop_nulls(_TEXTS)
+    texts = (
+        first_arrivals(copies, "request_id")
+        .drop("partition", "offset")
+        .drop_nulls(["input_messages", "output_messages"])
+    )
     rows = lake.interactions().filter(wanted).collect().join(texts, on="request_id", how="inner")
     redactor = make_redactor(privacy)
     if redactor is not None and rows.height:
         rows = redact(rows, redactor).rows
     return rows.sort("request_id")
-
-
-_TEXTS = ["input_messages", "output_messages"]

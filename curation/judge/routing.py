@@ -8,7 +8,7 @@ from typing import Final
 import polars as pl
 
 from contracts.tables import frame_schema
-from curation.judge.trust import BELOW_THRESHOLD, UNCALIBRATED
+from curation.judge.trust import BELOW_THRESHOLD, DRIFTED, UNCALIBRATED
 from curation.judge.verdicts import UnjudgedReason
 from curation.texts.hashing import content_hash
 
@@ -29,6 +29,7 @@ URGENCY: Final = {
     "judge_unsure": 0.7,
     **{f"{UNJUDGED}{reason}": 0.6 for reason in _OF_THE_CONTENT},
     BELOW_THRESHOLD: 0.5,
+    DRIFTED: 0.5,
     UNCALIBRATED: 0.4,
 }
 """Reasons that need a person → priority: first where judge and evidence, or judges, contradict each other, so

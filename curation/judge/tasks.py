@@ -66,7 +66,8 @@ def export(lake: Lake, rows: pl.DataFrame, privacy: PrivacySettings) -> Iterator
     Texts are redacted as in a build. What the judge said is left out: people who see it tend to agree with
     it. Tasks whose request the lake holds no more are left out.
     """
-    texts = {row["request_id"]: row for row in _readable(lake, rows, privacy)}
+    held = judgeable(lake, rows["request_id"].to_list(), privacy)
+    texts = {row["request_id"]: row for row in held.iter_rows(named=True)}
     for task in rows.iter_rows(named=True):
         row = texts.get(task["request_id"])
         if row is None:
@@ -87,11 +88,6 @@ def export(lake: Lake, rows: pl.DataFrame, privacy: PrivacySettings) -> Iterator
             "note": None,
             "rater": None,
         }
-
-
-def _readable(lake: Lake, rows: pl.DataFrame, privacy: PrivacySettings) -> Iterator[dict[str, Any]]:
-    found = judgeable(lake, rows["request_id"].to_list(), privacy)
-    return found.iter_rows(named=True) if found.height else iter(())
 
 
 def _turns(stored: str) -> Any:

@@ -17,6 +17,7 @@ State = Literal["passed", "failed", "not_enough"]
 
 UNCALIBRATED: Final = "judge_uncalibrated"
 BELOW_THRESHOLD: Final = "judge_below_threshold"
+DRIFTED: Final = "judge_drifted"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,12 +116,18 @@ class Trust:
 
 
 def trust_in(
-    epoch: JudgeEpoch, calibrations: Sequence[Measured], *, asked: Rule, always: bool = False
+    epoch: JudgeEpoch,
+    calibrations: Sequence[Measured],
+    *,
+    asked: Rule,
+    always: bool = False,
+    drifted: bool = False,
 ) -> Trust:
     """Trust in an epoch, given its measurements (none of another epoch) in any order.
 
     The newest measurement that can tell counts. The rules judge decides until one speaks against it: it is
     the evidence itself and named so. ``always``: the settings let judges decide unmeasured (`judge.alone`).
+    ``drifted``: its anchors say that it is no longer the judge that was measured.
     """
     rules = epoch.kind == "rules"
 
@@ -137,6 +144,8 @@ def trust_in(
 
     if always:
         return trust(True, None, "judge.alone is `always`")
+    if drifted:
+        return trust(False, DRIFTED, "its answers on the anchors have changed since it was measured")
     for measured in sorted(calibrations, key=_age, reverse=True):
         ruling = rule(measured, asked)
         if ruling.state == "not_enough":

@@ -13,13 +13,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.errors import TerminalError
+from contracts.settings import Settings
+from curation.judge.anchor_runs import compare_run, has_drifted, newest_report
 from curation.judge.anchors import add_anchors, anchor_items, anchors, balanced
+from curation.judge.calibrating import run_calibration
 from curation.judge.drift import AnchorAnswers, binomial_tail, drift, fewest_anchors
-from curation.judge.drifting import compare_run, drift_if_due, newest_report, run_drift
+from curation.judge.drifting import drift_if_due, run_drift
+from curation.judge.gold_items import GoldSet
+from curation.judge.in_force import authority
 from curation.judge.rules import RulesJudge
+from curation.judge.trust import Trust
 from sinks.lake import Lake
 from tests.curation.judge.helpers import openai_judge
-from tests.curation.judge.opinions import Opinion, gold_items
+from tests.curation.judge.opinions import Opinion, by_id, gold_items
 from tests.curation.judge.server import FakeServer
 from tests.lakes import new_lake
 
@@ -136,6 +142,44 @@ def test_a_provider_that_changes_its_model_silently_is_found(lake: Lake, server:
     assert found.right_first.value == found.right_now.value == 0.5
     assert "drifted" in found.words
     assert len(server.requests) == 30 * 4
+
+
+def test_a_drifted_judge_is_not_trusted_until_it_is_measured_anew(lake: Lake) -> None:
+    with_anchors(lake, 60)
+    gold = GoldSet(gold_items("fp" * 30), "file")
+    truth = {g.item.request_id: g.label for g in gold.items}
+    settings = Settings()
+
+    def trust() -> Trust:
+        return authority(lake, settings, [judge.epoch]).in_epoch(judge.epoch.id)
+
+    judge = Opinion(by_id(truth))
+    assert run_calibration(lake, judge, gold, settings.judge, now_us=NOW_US).ruling.state == "passed"
+    run_drift(lake, judge, now_us=NOW_US + 1)
+    assert trust().alone
+    # the provider turns to a model that knows nothing of half the failures
+    judge.says = lambda item: "pass" if int(item.request_id[1:]) % 4 == 0 else truth[item.request_id]
+    assert run_drift(lake, judge, now_us=NOW_US + 2).drifted
+    assert (trust().alone, trust().reason) == (False, "judge_drifted")
+
+    # neither a run that gets no answers nor a look at a few labels clears it
+    says, judge.says = judge.says, lambda item: "unavailable"
+    assert run_drift(lake, judge, now_us=NOW_US + 3).state == "cannot_tell"
+    judge.says = says
+    few = run_calibration(lake, judge, gold.some(10), settings.judge, now_us=NOW_US + 3)
+    assert (few.fresh, few.ruling.state, trust().reason) == (True, "not_enough", "judge_drifted")
+
+    found = run_calibration(lake, judge, gold, settings.judge, now_us=NOW_US + 3)
+    assert (found.fresh, found.calibration.accuracy.value) == (True, 0.75)
+    assert trust().reason == "judge_below_threshold"
+    assert not has_drifted(lake, judge.epoch)
+    judge.says = by_id(truth)
+    again = run_calibration(lake, judge, gold, settings.judge, now_us=NOW_US + 4, fresh=True)
+    assert again.ruling.state == "passed"
+    assert trust().alone
+    assert run_drift(lake, judge, now_us=NOW_US + 5).state == "baseline"
+    assert run_drift(lake, judge, now_us=NOW_US + 6).state == "steady"
+    assert lake.scan("judgments").collect().height == 60
 
 
 def test_another_epoch_has_its_own_reference(lake: Lake) -> None:

@@ -13,10 +13,11 @@ from contracts.settings import JudgeSettings, PrivacySettings, Settings
 from curation.confirm import confirm, judge_items
 from curation.fitting.labels import load_labels
 from curation.judge.annotating import record_labels
-from curation.judge.authority import Authority, authority
+from curation.judge.authority import Authority
 from curation.judge.calibrating import run_calibration
 from curation.judge.gold import Gold, current_annotations, gold_in_force
 from curation.judge.gold_items import gold_from_lake, gold_from_records
+from curation.judge.in_force import authority
 from curation.judge.judgeable import judgeable
 from curation.judge.labels import Label, settle
 from curation.judge.measurements import measurements

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from curation.judge.epoch import JudgeEpoch
-from curation.judge.trust import BELOW_THRESHOLD, UNCALIBRATED, Measured, Rule, rule, trust_in
+from curation.judge.trust import BELOW_THRESHOLD, DRIFTED, UNCALIBRATED, Measured, Rule, rule, trust_in
 from tests.factories import START
 
 ASKED = Rule(min_kappa=0.6, min_gold=50)
@@ -74,6 +74,12 @@ def test_the_newest_measurement_that_can_tell_counts() -> None:
     assert trust_in(LLM, [few], asked=ASKED).reason == UNCALIBRATED
     # the settings in force decide, not those of the time
     assert trust_in(LLM, [good, bad], asked=Rule(min_kappa=0.05, min_gold=50)).alone
+
+
+def test_a_judge_that_drifted_is_not_the_one_that_passed() -> None:
+    found = trust_in(LLM, [measured(1)], asked=ASKED, drifted=True)
+    assert (found.alone, found.reason, found.calibration) == (False, DRIFTED, None)
+    assert trust_in(LLM, [measured(1)], asked=ASKED, drifted=True, always=True).alone
 
 
 @given(st.permutations([measured(1), measured(2, kappa_low=0.1), measured(3, compared=5), measured(4)]))
