@@ -24,7 +24,7 @@ def epochs(home: Home = None, as_json: Json = False) -> None:
     """List judge epochs: what each is, how many verdicts it gave, its calibration and drift.
 
     An epoch is everything that decides a verdict: endpoint, model, rubric, prompt, parameters, schema.
-    Another epoch is another judge: verdicts are not reused and figures never mixed. `*` marks the one in
+    Another epoch is another judge: verdicts are not reused and figures never mixed. `*` marks those in
     force. Calibrations are read by the settings in force now.
     """
     settings = settings_for(home)
@@ -38,7 +38,7 @@ def epochs(home: Home = None, as_json: Json = False) -> None:
         ["epoch", "judge", "task", "rubric", "first seen", "verdicts", "calibration", "drift"],
         [
             [
-                f"{e['epoch']}{' *' if e['epoch'] == current else ''}",
+                f"{e['epoch']}{' *' if e['epoch'] in current else ''}",
                 e["judge"],
                 e["task"],
                 e["rubric"] or None,
@@ -94,12 +94,13 @@ def _measured(measured: Measured, settings: Settings) -> dict[str, Any]:
     }
 
 
-def _current(settings: Settings) -> str | None:
+def _current(settings: Settings) -> set[str]:
+    """Epochs of the judge in force, and of those of features with a rubric of their own."""
     try:
-        return judge_for(settings).epoch.id
+        return {judge_for(settings, feature).epoch.id for feature in (None, *settings.judge.rubrics)}
     except SettingsError:
         # Without a key there is no judge in force, and the list can still be read.
-        return None
+        return set()
 
 
 def _calibration(found: dict[str, Any] | None) -> str | None:
