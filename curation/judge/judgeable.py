@@ -27,18 +27,16 @@ def judgeable(lake: Lake, request_ids: Sequence[str], privacy: PrivacySettings) 
     if not ids or not lake.exists("interactions"):
         return pl.DataFrame(schema={**frame_schema("interactions"), **_TEXTS})
     wanted = pl.col("request_id").is_in(ids)
+    rows = lake.interactions().filter(wanted).collect()
     copies = (
         lake.sound("requests")
-        .filter(wanted, ~pl.col("duplicate"))
+        .filter(pl.col("date").is_in(rows["date"].unique().implode()), wanted, ~pl.col("duplicate"))
         .select("request_id", "partition", "offset", *_TEXTS)
         .collect()
     )
-    texts = (
-        first_arrivals(copies, "request_id")
-        .drop("partition", "offset")
-        .drop_nulls(["input_messages", "output_messages"])
-    )
-    rows = lake.interactions().filter(wanted).collect().join(texts, on="request_id", how="inner")
+    texts = first_arrivals(copies, "request_id").drop("partition", "offset")
+    texts = texts.drop_nulls(["input_messages", "output_messages"])
+    rows = rows.join(texts, on="request_id", how="inner")
     redactor = make_redactor(privacy)
     if redactor is not None and rows.height:
         rows = redact(rows, redactor).rows
