@@ -56,6 +56,7 @@ class Fate:
 _SHOWN: Final = (
     *("example_id", "kind", "pair_source", "slice", "request_ids", "failure_score"),
     *("inclusion_probability", "novelty", "cluster_id", "cluster_size", "self_approved", "label"),
+    *("verdict_source", "judge_epoch", "guideline_version"),
 )
 
 
