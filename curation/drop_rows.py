@@ -25,7 +25,6 @@ def table_rows(
         consent_policy_version=pl.col("consent_policy"),
         consent_as_of=moment,
         transforms=pl.lit(list(identity["transforms"])),
-        guideline_version=pl.lit(None, dtype=pl.String),
     )
     preferences = rows.filter(pl.col("kind") == "preference")
     edges = rows.select(

@@ -57,6 +57,7 @@ _SHOWN: Final = (
     *("example_id", "kind", "pair_source", "slice", "request_ids", "failure_score"),
     *("inclusion_probability", "novelty", "cluster_id", "cluster_size", "self_approved", "label"),
     *("judge_preference", "judge_family_match"),
+    *("verdict_source", "judge_epoch", "guideline_version"),
 )
 
 

@@ -31,6 +31,11 @@ WORDS: Final[Mapping[str, str]] = {
     "judge_unsure": "the judge could not decide",
     "judge_disagrees": "the judge does not agree with the evidence",
     "judge_same_family": "the judge is of the model family that wrote the response",
+    "judge_uncalibrated": "the judge has not been calibrated, and the evidence does not say the same",
+    "judge_below_threshold": "the judge was found unreliable, and the evidence does not say the same",
+    "judge_drifted": "the judge changed behind its name, and the evidence does not say the same",
+    "panel_split": "the judges of the panel do not agree",
+    "gold_disagrees": "people labelled it, and they do not agree with the evidence",
     # final text
     "non_text_parts": "it holds parts other than text, which would be lost",
     "prompt_end": "its prompt does not end with the user or a tool",
@@ -44,7 +49,6 @@ WORDS: Final[Mapping[str, str]] = {
     "not_preferred": "the judge prefers the response to the rewrite",
     "order_inconsistent": "the judge prefers whichever is shown in one place",
     "tie": "the judge finds neither side better",
-    "panel_split": "the judges do not agree which side is better",
     "same_family": "nobody but the model family that wrote it prefers it",
     # one row per content
     "duplicate": "another row has the same content",

@@ -87,7 +87,7 @@ def training_rows(
     single = pl.concat(map(pairs.unpaired_rows, gated.with_texts(_unused(confirmed, training.rows))))
     single = gated.funnel.record(gates.final_text("unpaired", single, bar.settings))
     rows = pl.concat([training.rows, without_comparison(single)], how="diagonal")
-    training.rows = _marked(rows, confirmed, bar.bench)
+    training.rows = _marked(rows, confirmed)
     return training
 
 
@@ -154,12 +154,10 @@ def _compared(rows: pl.DataFrame, compared: Compared, bench: Bench, redactions: 
     )
 
 
-def _marked(rows: pl.DataFrame, confirmed: pl.DataFrame, bench: Bench) -> pl.DataFrame:
-    """Rows with `judge_epoch` of their verdict, and `judge_family_match` of verdict or comparison."""
+def _marked(rows: pl.DataFrame, confirmed: pl.DataFrame) -> pl.DataFrame:
+    """Rows with `judge_family_match` of verdict or comparison."""
     matched = confirmed.filter("judge_family_match")["request_id"]
     own = pl.coalesce("rejected_request_id", "chosen_request_id").is_in(matched.implode())
-    epochs = {feature: bench.judge_for(feature).epoch.id for feature in rows["feature"].unique()}
     return rows.with_columns(
-        judge_epoch=pl.col("feature").replace_strict(epochs, return_dtype=pl.String),
         judge_family_match=own | pl.col("compare_family_match").fill_null(value=False),
     ).drop("compare_family_match", "compare_unjudged")

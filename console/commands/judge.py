@@ -8,7 +8,12 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from console.commands.judge_anchors import app as anchors_app
+from console.commands.judge_anchors import drift
 from console.commands.judge_bias import bias, position_words
+from console.commands.judge_calibrate import calibrate
+from console.commands.judge_epochs import epochs
+from console.commands.judge_tasks import label, tasks
 from console.estimates import Confidence, Resamples, Seed, brief, made, print_pairs
 from console.options import Json
 from console.records import read_records
@@ -18,13 +23,20 @@ from curation.judge.pairwise_rows import answer_lengths, read_pairwise
 from curation.judge.pairwise_stats import PairwiseJudge, PairwiseReport, pairwise_report
 from curation.judge.score_stats import ModeScores, ScoreReport, read_scores, score_report
 
-app = typer.Typer(help="Measure judges: agreement, consistency, bias.", no_args_is_help=True)
+HELP = "Calibrate judges, see them drift, label what they leave to people; agreement, consistency, bias."
+app = typer.Typer(help=HELP, no_args_is_help=True)
 app.command("bias")(bias)
+app.command("calibrate")(calibrate)
+app.command("epochs")(epochs)
+app.command("tasks")(tasks)
+app.command("label")(label)
+app.command("drift")(drift)
+app.add_typer(anchors_app, name="anchors")
 
 
 @app.callback()
 def group() -> None:
-    """Measure judges: agreement, consistency, bias."""
+    """Calibrate judges, see them drift, label what they leave to people; agreement, consistency, bias."""
 
 
 @app.command("agreement")

@@ -116,6 +116,13 @@ def _said(step: StepFate) -> str:
     return "; ".join(filter(None, [*parts, release if step.reason == "contaminated" else ""]))
 
 
+_VOUCHED: Final = {
+    "judge": "the judge",
+    "evidence": "the evidence",
+    "human": "the label of a person",
+}
+
+
 def _row(row: dict[str, Any]) -> str:
     facts = [f"{row['kind']} {row['example_id']} from {row['pair_source']}, slice {row['slice']}"]
     if len(row["request_ids"]) > 1:
@@ -130,4 +137,6 @@ def _row(row: dict[str, Any]) -> str:
         facts.append("judged by the model family that wrote a side of it")
     if row.get("self_approved"):
         facts.append("written by the family to be trained")
+    if (source := row.get("verdict_source")) is not None:
+        facts.append(f"vouched for by {_VOUCHED[source]}")
     return "; ".join(facts)

@@ -9,6 +9,7 @@ from contracts.tables.base import Strings, Table, Time, column, optional
 SOURCE_TYPES = ["production_log", "human_annotation", "synthetic", "user_correction"]
 EXAMPLE_KINDS = ["preference", "unpaired"]
 SLICES = ["failure", "safety", "control", "replay"]
+VERDICT_SOURCES = ["judge", "evidence", "human"]
 PAIR_SOURCES = ["user_edit", "regenerate_accept", "judge_rewrite", "one_sided"]
 
 
@@ -60,6 +61,7 @@ class Examples(Table):
         "what the pairwise judge said of the pair in both orders; null when nobody compared it",
         isin=["chosen", "rejected", "tie", "inconsistent", "split"],
     )
+    verdict_source: str = optional("who vouches for the verdict", isin=VERDICT_SOURCES)
 
 
 class ExampleSketches(Table):

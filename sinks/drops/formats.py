@@ -45,6 +45,7 @@ PROVENANCE_SCHEMA: Final = pa.schema(
         ("cluster_id", pa.string()),
         ("cluster_size", pa.int32()),
         ("self_approved", pa.bool_()),
+        ("verdict_source", pa.string()),
     ]
 )
 """Where each row of the training files came from; `row` counts from 0 within `file`."""

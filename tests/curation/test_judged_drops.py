@@ -88,7 +88,7 @@ def test_members_that_differ_leave_the_row_to_people(lake: Lake, server: FakeSer
     server.reply = differ  # type: ignore[method-assign]
     ingest(lake, failed("a"))
     result = judged_drop(lake, judged_settings(tmp_path, server, panel=[member(server, "other-2")]))
-    assert reasons(lake, result) == {("request-a", "confirm"): "judge_unsure"}
+    assert reasons(lake, result) == {("request-a", "confirm"): "panel_split"}
     (panel,) = manifest(result)["panel"].values()
     assert (panel["items"], panel["split"]) == (1, 1)
 
