@@ -42,6 +42,24 @@ def own_family(rows: pl.DataFrame, bench: Bench) -> StepResult:
     return StepResult(result.name, result.kept.drop("_all"), result.refused, result.rows_in)
 
 
+def to_people(candidates: pl.DataFrame, judged: pl.DataFrame, bench: Bench) -> pl.DataFrame:
+    """Rows that `own_family` refused, for people to label (`routing.ROUTED_SCHEMA`).
+
+    candidates: rows before it, judged: after it.
+    """
+    refused = candidates.join(judged, on="request_id", how="anti", maintain_order="left")
+    epochs = {feature: bench.judge_for(feature).epoch.id for feature in refused["feature"].unique()}
+    return refused.select(
+        "request_id",
+        "user_key",
+        "feature",
+        "failure_score",
+        reason=pl.lit(REASON),
+        epoch=pl.col("feature").replace_strict(epochs, return_dtype=pl.String),
+        verdict=pl.lit(None, dtype=pl.String),
+    )
+
+
 def family_manifest(candidates: pl.DataFrame, judged: pl.DataFrame, final: pl.DataFrame) -> dict[str, int]:
     """The manifest's `judge_family`: `refused` requests, `judged` ones and final `rows` that match.
 

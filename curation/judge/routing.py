@@ -27,6 +27,7 @@ URGENCY: Final = {
     "panel_split": 0.9,
     "judge_disagrees": 0.8,
     "judge_unsure": 0.7,
+    "judge_same_family": 0.6,
     **{f"{UNJUDGED}{reason}": 0.6 for reason in _OF_THE_CONTENT},
     BELOW_THRESHOLD: 0.5,
     DRIFTED: 0.5,
