@@ -20,11 +20,14 @@ from curation.confirm import confirm, judge_all, judge_items
 from curation.contamination.rates import contamination
 from curation.contamination.step import STAGE, contamination_step
 from curation.dedupe import deduplicate
+from curation.drop_rows import finished
 from curation.example_sketches import sketch_rows
 from curation.gating import Gated, gate_candidates
+from curation.group_split import split_block
 from curation.judge.base import Judge
 from curation.judge.verdicts import Judgment, Spend, total_spent
 from curation.judge_cost import cost_block, paid_for
+from curation.length_bias import balance_lengths, length_bias
 from curation.safety import safety_flow
 from curation.selection_manifest import selection_manifest
 from curation.self_approval import cap_self_approved
@@ -63,7 +66,8 @@ def build(sources: Sources, everything: Settings, judge: Judge, place: Workplace
     confirmed = funnel.record(confirm(gated.rows, judgments))
     rows = funnel.record(_uncontaminated(_training_rows(gated, confirmed, settings), gated, sources.released))
     once = deduplicate(rows, settings, sources.sketches())
-    final = funnel.record(cap_self_approved(funnel.record(once.result), settings))
+    balanced = funnel.record(balance_lengths(funnel.record(once.result), settings))
+    final = finished(funnel.record(cap_self_approved(balanced, settings)), settings)
     return Build(
         rows=final,
         sketches=sketch_rows(final, once.result.kept["example_id"], once.sketches, StaticEmbeddings.load()),
@@ -72,6 +76,8 @@ def build(sources: Sources, everything: Settings, judge: Judge, place: Workplace
         spent=total_spent(judgments),
         blocks={
             "selection": selection_manifest(final, settings),
+            "splits": split_block(final, settings),
+            "length_bias": length_bias(final, settings),
             "safety": safety_flow(gated.eligible, final, funnel.refused()),
             "redaction": gated.redaction,
             "contamination": contamination(funnel.refused(), sources.evals, gated.rows.height),
@@ -116,6 +122,7 @@ def _training_rows(gated: Gated, confirmed: pl.DataFrame, settings: CurationSett
         )
     )
     made = gated.funnel.record(gates.final_text("pairs", made, settings))
+    made = gated.funnel.record(pairs.best_source(made))
     paired = pl.concat([made["rejected_request_id"], made["chosen_request_id"]]).drop_nulls()
     rest = confirmed.filter(~pl.col("request_id").is_in(paired.implode()))
     single = pl.concat(map(pairs.unpaired_rows, gated.with_texts(rest)))

@@ -2,28 +2,43 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final
 
+import msgspec
 import polars as pl
 
+from contracts.chat import BROKEN_TOOL_CALLS, NON_TEXT_PARTS, turn_text
 from contracts.settings import CurationSettings
 from curation.pairs import parse
 from curation.steps import StepResult, gate
 
 PROMPT_ENDS: Final = frozenset({"user", "tool"})
 
+_canonical = msgspec.json.Encoder(order="deterministic").encode
 
-def _prompt_end(turns: str | None) -> str | None:
-    parsed: list[dict[str, Any]] = parse(turns) if turns else []
+
+def _prompt_end(turns: str) -> str | None:
+    parsed = parse(turns)
     return parsed[-1]["role"] if parsed else None
 
 
-def _is_blank(turns: str | None) -> bool:
-    return turns is not None and not any(turn["content"].strip() for turn in parse(turns))
+def _is_blank(turns: str) -> bool:
+    """Whether turns neither say anything nor call a tool."""
+    return not any(turn_text(turn).strip() for turn in parse(turns))
 
 
-def _several(turns: str | None) -> bool:
-    return turns is not None and len(parse(turns)) != 1
+def _several(turns: str) -> bool:
+    return len(parse(turns)) != 1
+
+
+def _normalized(turns: str) -> str:
+    """A side in a form that white space and the order of a call's arguments do not change."""
+    said = [
+        [turn["role"], " ".join((turn.get("content") or "").split()), turn.get("tool_calls")]
+        for turn in parse(turns)
+    ]
+    return _canonical(said).decode()
 
 
 def _either(flag: str) -> pl.Expr:
@@ -35,10 +50,11 @@ def _either(flag: str) -> pl.Expr:
 def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
     """Refuse rows no trainer should see; `name` is the step in the funnel.
 
-    Reasons: `non_text_parts` (tool calls, images: they would be lost), `prompt_end` (the prompt does
-    not end with the user), `several_turns` (an answer of more than one turn), `empty_side`,
-    `identical_sides` (a tie), `edit_cosmetic`, `edit_opposite` and `edit_rewrite` (an edit that corrects
-    nothing, turns the statement round, or is a new text: see `joiners.edits`).
+    Reasons: `non_text_parts` (images, files: they would be lost), `broken_tool_calls` (calls and answers of
+    tools that do not fit together), `prompt_end` (the prompt does not end with the user or a tool),
+    `several_turns` (an answer of more than one turn), `empty_side`, `identical_sides` (a tie; white space and
+    the order of a call's arguments do not count), `edit_cosmetic`, `edit_opposite` and `edit_rewrite` (an
+    edit that corrects nothing, turns the statement round, or is a new text: see `joiners.edits`).
     """
     few = pl.col("edit_ratio") < settings.edit_ratio_min
     # Rows of a version that knew no classes go by the ratio alone.
@@ -51,22 +67,29 @@ def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> Ste
         .then(pl.col("chosen").is_null() | pl.col("rejected").is_null())
         .otherwise(pl.col("chosen").is_null() & pl.col("rejected").is_null())
     )
+    checks: list[tuple[str, Callable[[str], Any], pl.DataType]] = [
+        ("several", _several, pl.Boolean()),
+        ("blank", _is_blank, pl.Boolean()),
+        ("same", _normalized, pl.String()),
+    ]
     rows = rows.with_columns(
-        _end=rows["prompt"].map_elements(_prompt_end, return_dtype=pl.String),
-        _several_chosen=rows["chosen"].map_elements(_several, return_dtype=pl.Boolean),
-        _several_rejected=rows["rejected"].map_elements(_several, return_dtype=pl.Boolean),
-        _blank_chosen=rows["chosen"].map_elements(_is_blank, return_dtype=pl.Boolean),
-        _blank_rejected=rows["rejected"].map_elements(_is_blank, return_dtype=pl.Boolean),
+        rows["prompt"].map_elements(_prompt_end, return_dtype=pl.String).alias("_end"),
+        *(
+            rows[side].map_elements(check, return_dtype=dtype).alias(f"_{name}_{side}")
+            for name, check, dtype in checks
+            for side in ("chosen", "rejected")
+        ),
     )
     result = gate(
         name,
         rows,
         [
-            ("non_text_parts", pl.col("prompt").is_null() | side_missing),
+            (BROKEN_TOOL_CALLS, pl.col("turns_problem") == BROKEN_TOOL_CALLS),
+            (NON_TEXT_PARTS, pl.col("prompt").is_null() | side_missing),
             ("prompt_end", ~pl.col("_end").is_in(list(PROMPT_ENDS)).fill_null(value=False)),
             ("several_turns", _either("_several")),
             ("empty_side", _either("_blank")),
-            ("identical_sides", pair & (pl.col("chosen") == pl.col("rejected"))),
+            ("identical_sides", pair & (pl.col("_same_chosen") == pl.col("_same_rejected"))),
             ("edit_cosmetic", edit & cosmetic),
             ("edit_opposite", edit & (pl.col("edit_class") == "opposite")),
             ("edit_rewrite", edit & rewrite),
@@ -77,5 +100,5 @@ def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> Ste
             for reason in ("edit_cosmetic", "edit_opposite", "edit_rewrite")
         },
     )
-    kept = result.kept.drop("^_(end|several|blank).*$")
+    kept = result.kept.drop("^_(end|several|blank|same).*$")
     return StepResult(result.name, kept, result.refused, result.rows_in)

@@ -188,8 +188,8 @@ def report_data(n: int = 5_000, **changes: Any) -> ReportData:
             "score_version": "priors-1a2b3c4d",
             "counts": {"preference_rows": 318, "unpaired_rows": 194},
             "files": [
-                {"name": "preference.parquet", "rows": 318, "bytes": 182_244, "sha256": "ab" * 32},
-                {"name": "unpaired.parquet", "rows": 194, "bytes": 90_112, "sha256": "cd" * 32},
+                {"name": "preference/train.parquet", "rows": 318, "bytes": 182_244, "sha256": "ab" * 32},
+                {"name": "unpaired/train.parquet", "rows": 194, "bytes": 90_112, "sha256": "cd" * 32},
             ],
         },
         "ranking_auc": 0.913,

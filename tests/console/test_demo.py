@@ -50,13 +50,13 @@ def test_the_drop_verifies_until_a_byte_changes(demo: tuple[Path, dict[str, Any]
     home, result = demo
     folder = Path(result["drop"]["path"])
     assert answer(tailrace("drops", "verify", folder, "--json", cwd=home))["ok"]
-    target = folder / "unpaired.parquet"
+    target = folder / "unpaired/train.parquet"
     original = target.read_bytes()
     target.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
     broken = tailrace("drops", "verify", folder, cwd=home)
     target.write_bytes(original)
     assert broken.returncode == 1
-    assert broken.stdout.strip() == "unpaired.parquet: its bytes changed"
+    assert broken.stdout.strip() == "unpaired/train.parquet: its bytes changed"
 
 
 def test_commands_over_the_lake_agree_with_the_demo(demo: tuple[Path, dict[str, Any]]) -> None:
