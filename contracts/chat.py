@@ -2,7 +2,7 @@
 
 A turn is ``{"role", "content"}``. An assistant's turn that calls tools carries ``tool_calls`` besides, a list
 of ``{"id", "type": "function", "function": {"name", "arguments"}}`` with the arguments as an object; its
-``content`` is null when it says nothing. What a tool answered is ``{"role": "tool", "content",
+``content`` is empty when it says nothing. What a tool answered is ``{"role": "tool", "content",
 "tool_call_id", "name"}``.
 
 Ids of calls are renumbered in the order of the conversation, so that equal conversations are equal and no
@@ -122,7 +122,7 @@ def _turns(message: Message, calls: _Calls) -> list[Turn]:
             raise TurnsUnusable(NON_TEXT_PARTS, f"a part of type {kind}")
     text = "\n".join(texts)
     if made:
-        return [{"role": message.role, "content": text or None, "tool_calls": made}]
+        return [{"role": message.role, "content": text, "tool_calls": made}]
     if message.role == "tool":
         if answers and text.strip():
             raise TurnsUnusable(BROKEN_TOOL_CALLS, "text beside the answer of a tool")
@@ -157,7 +157,7 @@ def turn_text(turn: Turn) -> str:
 
     What a tool answered in JSON is read value by value too: escapes would stand in the middle of words.
     """
-    content = turn.get("content") or ""
+    content: str = turn["content"]
     if turn["role"] == "tool" and content.lstrip()[:1] in ("{", "["):
         try:
             return "\n".join(_leaves(_parse(content)))
@@ -184,11 +184,11 @@ def shown(turn: Turn) -> str:
     """A turn for people: its text, then its calls as ``name(arguments as JSON)``, a line each."""
     functions = [call["function"] for call in turn.get("tool_calls") or ()]
     calls = [f"{f['name']}({_encode(f['arguments']).decode()})" for f in functions]
-    return "\n".join([turn["content"], *calls] if turn.get("content") else calls)
+    return "\n".join([turn["content"], *calls] if turn["content"] else calls)
 
 
 def openai_turn(turn: Turn) -> Turn:
-    """A turn as the OpenAI API takes it: arguments as JSON text, and no names of tools."""
+    """A turn as the OpenAI API has it: arguments as JSON text, null for no text, and no names of tools."""
     if turn["role"] == "tool":
         return {key: value for key, value in turn.items() if key != "name"}
     if not turn.get("tool_calls"):
@@ -200,7 +200,7 @@ def openai_turn(turn: Turn) -> Turn:
         }
         for call in turn["tool_calls"]
     ]
-    return {**turn, "tool_calls": calls}
+    return {**turn, "content": turn["content"] or None, "tool_calls": calls}
 
 
 def function_tools(stored: str | None) -> str | None:

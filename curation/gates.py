@@ -35,8 +35,7 @@ def _several(turns: str) -> bool:
 def _normalized(turns: str) -> str:
     """A side in a form that white space and the order of a call's arguments do not change."""
     said = [
-        [turn["role"], " ".join((turn.get("content") or "").split()), turn.get("tool_calls")]
-        for turn in parse(turns)
+        [turn["role"], " ".join(turn["content"].split()), turn.get("tool_calls")] for turn in parse(turns)
     ]
     return _canonical(said).decode()
 

@@ -80,6 +80,9 @@ PROVENANCE_FILE: Final = "provenance.parquet"
 
 _ROW_GROUP: Final = 10_000
 
+_LINE_ENDS: Final = tuple((c.encode(), f"\\u{ord(c):04x}".encode()) for c in "\x85\u2028\u2029")
+"""What JSON leaves as it is and some readers of lines, Python's `splitlines` among them, take for an end."""
+
 _decode = msgspec.json.Decoder(list[dict[str, Any]]).decode
 _encode = msgspec.json.Encoder().encode
 
@@ -185,4 +188,7 @@ def _write_parquet(path: Path, table: pa.Table) -> None:
 def _write_jsonl(path: Path, lines: Iterable[dict[str, Any]]) -> None:
     with path.open("wb") as file:
         for line in lines:
-            file.write(_encode(line) + b"\n")
+            encoded = _encode(line)
+            for character, escape in _LINE_ENDS:
+                encoded = encoded.replace(character, escape)
+            file.write(encoded + b"\n")

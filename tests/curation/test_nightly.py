@@ -253,7 +253,10 @@ def test_provenance_says_how_each_row_was_chosen_and_what_it_stands_for(lake: La
     assert failures["safety"].to_list() == [True, False]
     assert failures["cluster_size"].to_list() == [1, 2]
     assert failures["design_weight"].to_list() == [1.0, 2.0]
-    assert rows.select(pl.all().exclude("model", "license", "margin").is_not_null().all()).row(0).count(False) == 0
+    assert (
+        rows.select(pl.all().exclude("model", "license", "margin").is_not_null().all()).row(0).count(False)
+        == 0
+    )
     stored = lake.scan("examples").collect()
     assert sorted(map(len, stored["cluster_request_ids"]))[-1] == 2
 
