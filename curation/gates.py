@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 import polars as pl
 
-from contracts.chat import BROKEN_TOOL_CALLS, NON_TEXT_PARTS, turn_text
+from contracts.chat import BROKEN_TOOL_CALLS, NON_TEXT_PARTS
 from contracts.settings import CurationSettings
 from curation.pairs import parse
 from curation.steps import StepResult, gate
@@ -23,27 +22,34 @@ def _prompt_end(turns: str) -> str | None:
     return parsed[-1]["role"] if parsed else None
 
 
-def _is_blank(turns: str) -> bool:
-    """Whether turns neither say anything nor call a tool."""
-    return not any(turn_text(turn).strip() for turn in parse(turns))
+def _side(turns: str | None) -> tuple[bool, bool, str | None]:
+    """Whether a side has several turns (or none), whether it is blank, and a form of it that white space and
+    the order of a call's arguments do not change."""
+    if turns is None:
+        return False, False, None
+    parsed = parse(turns)
+    words = [" ".join(turn["content"].split()) for turn in parsed]
+    calls = [turn.get("tool_calls") for turn in parsed]
+    blank = not any(words) and not any(calls)
+    same = _canonical([[turn["role"] for turn in parsed], words, calls]).decode()
+    return len(parsed) != 1, blank, same
 
 
-def _several(turns: str) -> bool:
-    return len(parse(turns)) != 1
-
-
-def _normalized(turns: str) -> str:
-    """A side in a form that white space and the order of a call's arguments do not change."""
-    said = [
-        [turn["role"], " ".join(turn["content"].split()), turn.get("tool_calls")] for turn in parse(turns)
+def _sides(rows: pl.DataFrame) -> pl.DataFrame:
+    """`_several`, `_blank` and `_same` of both sides, in the order of the rows."""
+    schema = {"_several": pl.Boolean(), "_blank": pl.Boolean(), "_same": pl.String()}
+    frames = [
+        pl.DataFrame(list(map(_side, rows[side])), schema=schema, orient="row").select(
+            pl.all().name.suffix(f"_{side}")
+        )
+        for side in ("chosen", "rejected")
     ]
-    return _canonical(said).decode()
+    return pl.concat(frames, how="horizontal")
 
 
 def _either(flag: str) -> pl.Expr:
     """Whether a flag holds for one of the sides."""
-    chosen, rejected = pl.col(f"{flag}_chosen"), pl.col(f"{flag}_rejected")
-    return chosen.fill_null(value=False) | rejected.fill_null(value=False)
+    return pl.col(f"{flag}_chosen") | pl.col(f"{flag}_rejected")
 
 
 def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> StepResult:
@@ -66,19 +72,8 @@ def final_text(name: str, rows: pl.DataFrame, settings: CurationSettings) -> Ste
         .then(pl.col("chosen").is_null() | pl.col("rejected").is_null())
         .otherwise(pl.col("chosen").is_null() & pl.col("rejected").is_null())
     )
-    checks: list[tuple[str, Callable[[str], Any], pl.DataType]] = [
-        ("several", _several, pl.Boolean()),
-        ("blank", _is_blank, pl.Boolean()),
-        ("same", _normalized, pl.String()),
-    ]
-    rows = rows.with_columns(
-        rows["prompt"].map_elements(_prompt_end, return_dtype=pl.String).alias("_end"),
-        *(
-            rows[side].map_elements(check, return_dtype=dtype).alias(f"_{name}_{side}")
-            for name, check, dtype in checks
-            for side in ("chosen", "rejected")
-        ),
-    )
+    end = rows["prompt"].map_elements(_prompt_end, return_dtype=pl.String).alias("_end")
+    rows = rows.with_columns(end, *_sides(rows).get_columns())
     result = gate(
         name,
         rows,
