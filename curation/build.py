@@ -22,14 +22,17 @@ from curation.confirm import confirm
 from curation.contamination.rates import contamination
 from curation.contamination.step import STAGE, contamination_step
 from curation.dedupe import deduplicate
+from curation.drop_rows import finished
 from curation.example_sketches import sketch_rows
 from curation.gating import Gated, gate_candidates
+from curation.group_split import split_block
 from curation.judge.base import Judge
 from curation.judge.bench import Bench
 from curation.judge.panel_stats import panel_manifest
 from curation.judge.verdicts import Spend, total_spent
 from curation.judge_cost import cost_block, paid_for
 from curation.judging import judge_items
+from curation.length_bias import balance_lengths, length_bias
 from curation.own_family import family_manifest, own_family
 from curation.redaction.step import make_redactor
 from curation.safety import safety_flow
@@ -81,7 +84,8 @@ def build(
         training = training_rows(sources, gated, confirmed, judged.judgments, bar, place)
     rows = funnel.record(_uncontaminated(training.rows, gated, sources.released))
     once = deduplicate(rows, settings, sources.sketches())
-    final = funnel.record(cap_self_approved(funnel.record(once.result), settings))
+    balanced = funnel.record(balance_lengths(funnel.record(once.result), settings))
+    final = finished(funnel.record(cap_self_approved(balanced, settings)), settings)
     return Build(
         rows=final,
         sketches=sketch_rows(final, once.result.kept["example_id"], once.sketches, StaticEmbeddings.load()),
@@ -90,6 +94,8 @@ def build(
         spent=total_spent(judged.judgments) + training.spent,
         blocks={
             "selection": selection_manifest(final, settings),
+            "splits": split_block(final, settings),
+            "length_bias": length_bias(final, settings),
             "safety": safety_flow(gated.eligible, final, funnel.refused()),
             "redaction": gated.redaction,
             "contamination": contamination(funnel.refused(), sources.evals, gated.rows.height),

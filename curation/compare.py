@@ -43,9 +43,10 @@ COLUMNS: Final = pl.Schema(
     }
 )
 """What a comparison adds to a preference row. judge_preference: `chosen`, `rejected`, `tie`, `inconsistent`,
-`split`, or null when there is none. margin: how much the judge prefers the chosen side, 0 to 1; negative when
-it prefers the rejected one, 0 for a tie, null otherwise. compare_family_match: a judge had a side in it.
-compare_unjudged: why a comparison that was asked for has no preference."""
+`split`, or null when there is none. margin: how much the judge prefers the chosen side, 0 to 1; negative
+when it prefers the rejected one, 0 when it prefers neither in both orders, null without a preference.
+compare_family_match: a judge had a side in it. compare_unjudged: why a comparison that was asked for has no
+preference."""
 
 
 @dataclass(frozen=True)
@@ -133,8 +134,8 @@ def _columns(
     if preference.winner is None:
         return None, None, match, f"unjudged_{preference.reason.value if preference.reason else ''}"
     word = _WORDS.get(preference.winner, preference.winner)
-    margin = preference.margin
-    return word, -margin if margin and word == "rejected" else margin, match, None
+    margin = preference.margin or 0.0
+    return word, -margin if word == "rejected" else margin, match, None
 
 
 def independent(preference: Preference, models: Mapping[str, str]) -> Preference | None:

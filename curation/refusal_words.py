@@ -37,7 +37,8 @@ WORDS: Final[Mapping[str, str]] = {
     "panel_split": "the judges of the panel do not agree",
     "gold_disagrees": "people labelled it, and they do not agree with the evidence",
     # final text
-    "non_text_parts": "it holds parts other than text, which would be lost",
+    "non_text_parts": "it holds parts other than text and tool calls, which would be lost",
+    "broken_tool_calls": "its tool calls and the answers to them do not fit together",
     "prompt_end": "its prompt does not end with the user or a tool",
     "several_turns": "its answer has several turns",
     "empty_side": "a side is empty",
@@ -50,9 +51,13 @@ WORDS: Final[Mapping[str, str]] = {
     "order_inconsistent": "the judge prefers whichever is shown in one place",
     "tie": "the judge finds neither side better",
     "same_family": "nobody but the model family that wrote it prefers it",
+    # one pair per failing request
+    "better_evidence": "a pair from better evidence is kept for the same failing request",
     # one row per content
     "duplicate": "another row has the same content",
     "near_duplicate": "another row says nearly the same",
+    # length
+    "length_balance": "too many chosen sides are longer than the rejected ones",
     # self-approval
     "self_approval_cap": "too many chosen sides were written by the model family to be trained",
 }

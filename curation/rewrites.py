@@ -12,7 +12,8 @@ import polars as pl
 
 from curation.judge.epoch import JudgeEpoch
 from curation.judge.verdicts import Judgment
-from curation.pairs import SIDE_COLUMNS, answer_turns, parse
+from curation.pairs import SIDE_COLUMNS, parse
+from curation.turns import answer_turns
 
 SOURCE: Final = "judge_rewrite"
 

@@ -75,6 +75,7 @@ def training_rows(
     """
     made = _peoples_pairs(gated, confirmed)
     made = gated.funnel.record(gates.final_text("pairs", made, bar.settings))
+    made = gated.funnel.record(pairs.best_source(made))
     training = Training(without_comparison(made))
     if bar.bench.compares:
         redactions: Counter[str] = Counter()

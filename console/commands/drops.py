@@ -16,6 +16,7 @@ from console.commands.drops_diff import drops_diff
 from console.drop_ids import resolve
 from console.forecast import show_rehearsal
 from console.funnel import show_funnel, show_reasons
+from console.length_words import in_a_line
 from console.moments import parse_as_of
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
@@ -181,6 +182,8 @@ def show(
         ["file", "rows", "bytes", "sha256"],
         [[n, f["rows"], f["bytes"], f["sha256"][:16]] for n, f in manifest["files"].items()],
     )
+    if lengths := in_a_line(manifest):
+        out.print(lengths, highlight=False)
     show_funnel(manifest["funnel"])
 
 

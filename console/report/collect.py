@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import polars as pl
 
 from console.ranking import latent_auc
 from console.report.data import FunnelStep, ReportData, SamplePair
 from console.report.page import render
 from console.report.templating import write_page
+from contracts.chat import shown
 from contracts.settings import Settings
 from curation.nightly import step_seconds
+from curation.pairs import parse
 from sinks.accounting import account
 from sinks.drops.manifest import read_manifest
 from sinks.drops.publish import registry
@@ -83,7 +84,7 @@ def sample_pairs(lake: Lake, drop_id: str) -> list[SamplePair]:
 
 def _sample(row: dict[str, Any]) -> SamplePair:
     def turns(column: str) -> list[dict[str, str]]:
-        return msgspec.json.decode(row[column], type=list[dict[str, str]])
+        return [{"role": turn["role"], "content": shown(turn)} for turn in parse(row[column])]
 
     return SamplePair(
         prompt=turns("prompt"),

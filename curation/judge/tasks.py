@@ -8,7 +8,8 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
-from contracts.messages import chat_turns, decode_messages, is_plain_text
+from contracts.chat import TurnsUnusable, chat_turns
+from contracts.messages import decode_messages
 from contracts.settings import PrivacySettings
 from contracts.tables import frame_schema
 from curation.judge.gold import annotation_labels, current_annotations, gold_in_force
@@ -91,6 +92,9 @@ def export(lake: Lake, rows: pl.DataFrame, privacy: PrivacySettings) -> Iterator
 
 
 def _turns(stored: str) -> Any:
-    """Plain turns where nothing is lost by it, else messages with all their parts."""
+    """Chat turns where they can hold everything, else messages with all their parts."""
     messages = decode_messages(stored)
-    return chat_turns(messages) if is_plain_text(messages) else msgspec.to_builtins(messages)
+    try:
+        return chat_turns(messages)
+    except TurnsUnusable:
+        return msgspec.to_builtins(messages)

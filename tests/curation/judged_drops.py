@@ -15,6 +15,7 @@ from sinks.drops.manifest import read_manifest
 from sinks.lake import Lake
 from tests.curation.dialogues import RIGHT, Events, asked, did
 from tests.curation.judge.server import GOOD, FakeServer
+from tests.drop_files import read_rows
 
 NOW_US = 1_900_000_000_000_000
 FAILED = {**GOOD, "improved_response": RIGHT}
@@ -58,7 +59,7 @@ def examples(lake: Lake, result: DropResult) -> list[dict[str, Any]]:
 
 def published_pairs(result: DropResult) -> list[dict[str, Any]]:
     """The pairs in the drop's file."""
-    return pl.read_parquet(result.folder / "preference.parquet").to_dicts()
+    return read_rows(result.folder, "preference").to_dicts()
 
 
 def reasons(lake: Lake, result: DropResult) -> dict[tuple[str, str], str]:

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import polars as pl
 import pytest
 
 from curation.judge.bench import Bench
@@ -33,6 +32,10 @@ from tests.lakes import ingest, new_lake
 CANBERRA = better(lambda text: "Canberra" in text)
 
 
+def margins(lake: Lake) -> list[float]:
+    return lake.scan("preferences").collect()["margin"].to_list()
+
+
 @pytest.fixture
 def lake(tmp_path: Path) -> Lake:
     return new_lake(tmp_path / "lake")
@@ -54,6 +57,7 @@ def test_a_preferred_rewrite_becomes_a_pair_and_says_where_it_is_from(
             "prompt": [{"role": "user", "content": "What is the capital of Australia? (a)"}],
             "chosen": [{"role": "assistant", "content": RIGHT}],
             "rejected": [{"role": "assistant", "content": WRONG}],
+            "margin": pytest.approx(2 / 3 * 0.9),
         }
     ]
     (row,) = examples(lake, result)
@@ -64,6 +68,7 @@ def test_a_preferred_rewrite_becomes_a_pair_and_says_where_it_is_from(
     )
     assert row["request_ids"] == ["request-a"]
     assert row["judge_family_match"] is True
+    assert margins(lake) == [pytest.approx(2 / 3 * 0.9)]
     assert len(row["evidence_ids"]) == 2
     assert server.billed == 3
     said = manifest(result)
@@ -98,6 +103,50 @@ def test_a_refused_rewrite_leaves_the_failure_unpaired(
     assert row["request_ids"] == ["request-a"]
 
 
+def test_a_judge_that_follows_the_order_gives_peoples_pairs_no_margin(
+    lake: Lake, server: FakeServer, tmp_path: Path
+) -> None:
+    server.prefer = always_first
+    server.good = {**FAILED, "improved_response": None}
+    ingest(lake, edited("a"))
+    result = judged_drop(lake, judged_settings(tmp_path, server, compare="all"))
+    assert [row["judge_preference"] for row in examples(lake, result)] == ["inconsistent"]
+    assert margins(lake) == [0.0]
+
+
+def test_a_response_that_calls_a_tool_is_not_rewritten(
+    lake: Lake, server: FakeServer, tmp_path: Path
+) -> None:
+    call = {"type": "tool_call", "id": "c1", "name": "search", "arguments": {"q": "Sydney"}}
+    events = failed("a", output_messages=[{"role": "assistant", "parts": [call]}])
+    del events[0][1]["response"]
+    ingest(lake, events)
+    result = judged_drop(lake, judged_settings(tmp_path, server))
+    assert [row["kind"] for row in examples(lake, result)] == ["unpaired"]
+    assert server.billed == 1
+
+
+def test_tool_calls_in_the_prompt_are_shown_to_who_compares(
+    lake: Lake, server: FakeServer, tmp_path: Path
+) -> None:
+    messages = [
+        {"role": "user", "parts": [{"type": "text", "content": "Capital?"}]},
+        {
+            "role": "assistant",
+            "parts": [{"type": "tool_call", "id": "c1", "name": "atlas", "arguments": {"of": "Australia"}}],
+        },
+        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "c1", "response": "see page 7"}]},
+    ]
+    events = failed("a", input_messages=messages)
+    del events[0][1]["prompt"]
+    ingest(lake, events)
+    result = judged_drop(lake, judged_settings(tmp_path, server))
+    assert len(published_pairs(result)) == 1
+    (one, _) = [t for r in server.requests if "first response" in (t := r["messages"][1]["content"])]
+    for part in ("atlas", "Australia", "see page 7"):
+        assert part in one
+
+
 def test_what_people_wrote_or_took_beats_a_rewrite(lake: Lake, server: FakeServer, tmp_path: Path) -> None:
     ingest(lake, edited("a") + regenerated("b") + failed("c"))
     server.good = {**FAILED, "improved_response": f"{RIGHT} Canberra!"}
@@ -122,6 +171,7 @@ def test_peoples_pairs_are_compared_for_their_margin_and_never_refused(
     result = judged_drop(lake, judged_settings(tmp_path, server, compare="all"))
     rows = examples(lake, result)
     assert {row["judge_preference"] for row in rows} == {"rejected"}
+    assert margins(lake) == [pytest.approx(-2 / 3 * 0.9)] * 2
     assert len(published_pairs(result)) == len(rows) == 2
     assert manifest(result)["pairwise"]["people"] == {"rejected": 2}
 
@@ -197,4 +247,4 @@ def test_a_rewrite_that_holds_an_eval_item_is_refused_before_it_is_compared(
     assert reasons(lake, result) == {("request-a", "rewrite_contamination"): "contaminated"}
     assert [row["kind"] for row in examples(lake, result)] == ["unpaired"]
     assert server.billed == 1
-    assert pl.read_parquet(result.folder / "preference.parquet").is_empty()
+    assert published_pairs(result) == []
