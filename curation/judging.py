@@ -19,9 +19,6 @@ from sinks.judge_journal import JudgeJournal
 from sinks.judgments import JudgmentIndex, store_judgments
 from sinks.lake import Lake
 
-CHUNK: Final = 256
-"""Verdicts are stored after this many items where no journal keeps what was paid since."""
-
 CHUNK_JOURNALLED: Final = 1_024
 """The same with a journal: every chunk waits for its slowest call, so fewer are faster."""
 
@@ -112,7 +109,7 @@ def judge_all(
         if progress:
             progress(done, len(distinct))
 
-    for chunk in batched(to_judge, CHUNK_JOURNALLED if journal is not None else CHUNK):
+    for chunk in batched(to_judge, chunk_size(judge.at_once, journal)):
         fresh = judge.judge(chunk, on_judgment=note)
         _store(lake, [row_of(j, j.verdict) for j in fresh if j.verdict is not None], index)
         if journal is not None:
@@ -120,6 +117,11 @@ def judge_all(
         judged.extend(fresh)
     by_content = {judgment.content_hash: judgment for judgment in judged}
     return [replace(by_content[item.content_hash], request_id=item.request_id) for item in items]
+
+
+def chunk_size(at_once: int, journal: JudgeJournal | None) -> int:
+    """After how many questions answers are stored: what the judge takes at once, or more with a journal."""
+    return at_once if journal is None else max(at_once, CHUNK_JOURNALLED)
 
 
 def batched(items: Sequence[JudgeItem], size: int) -> list[list[JudgeItem]]:

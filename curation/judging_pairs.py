@@ -16,6 +16,7 @@ from curation.judge.pairwise import (
     Preference,
     preferences,
 )
+from curation.judging import chunk_size
 from curation.verdict_memory import Memory, Progress
 
 
@@ -68,9 +69,10 @@ def compare_all(
             progress(len(done), len(orders))
 
     to_ask = [order for key, order in orders.items() if key not in done]
-    for start in range(0, len(to_ask), memory.chunk):
+    size = chunk_size(judge.at_once, memory.journal)
+    for start in range(0, len(to_ask), size):
         try:
-            judge.judge_orders(to_ask[start : start + memory.chunk], on_judgment=keep)
+            judge.judge_orders(to_ask[start : start + size], on_judgment=keep)
         finally:
             memory.store(paid)
         paid.clear()

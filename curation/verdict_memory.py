@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from contracts.tables import frame_schema
-from curation.judging import CHUNK, CHUNK_JOURNALLED, Origin
+from curation.judging import Origin
 from sinks.judge_journal import JudgeJournal
 from sinks.judgments import JudgmentIndex, store_judgments
 from sinks.lake import Lake
@@ -34,11 +34,6 @@ class Memory:
 
     def __post_init__(self) -> None:
         self.index = JudgmentIndex(self.lake)
-
-    @property
-    def chunk(self) -> int:
-        """After how many questions answers are stored."""
-        return CHUNK if self.journal is None else CHUNK_JOURNALLED
 
     def settle(self) -> None:
         """Store what a process that was killed had paid for. Raises as `store_judgments`."""

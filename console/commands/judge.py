@@ -14,6 +14,7 @@ from console.commands.judge_bias import bias, position_words
 from console.commands.judge_calibrate import calibrate
 from console.commands.judge_epochs import epochs
 from console.commands.judge_tasks import label, tasks
+from console.commands.judge_try import try_
 from console.estimates import Confidence, Resamples, Seed, brief, made, print_pairs
 from console.options import Json
 from console.records import read_records
@@ -31,6 +32,7 @@ app.command("epochs")(epochs)
 app.command("tasks")(tasks)
 app.command("label")(label)
 app.command("drift")(drift)
+app.command("try")(try_)
 app.add_typer(anchors_app, name="anchors")
 
 

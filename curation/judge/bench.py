@@ -8,6 +8,7 @@ from typing import Any, Self, cast
 
 from contracts.settings import JudgeEndpointSettings, JudgeSettings, Settings
 from curation.judge.base import Judge, make_asker, make_judge
+from curation.judge.batch_place import Batches
 from curation.judge.budget import Budget, Limits
 from curation.judge.epoch import JudgeEpoch
 from curation.judge.pairwise import Comparer
@@ -55,11 +56,13 @@ class Bench:
         return judge if isinstance(judge, cls) else cls.of(cast(Judge, judge), settings=settings)
 
     @classmethod
-    def from_settings(cls, settings: Settings, *, budget: Budget | None = None) -> Self:
+    def from_settings(
+        cls, settings: Settings, *, budget: Budget | None = None, batches: Batches | None = None
+    ) -> Self:
         """The judges the settings name, for one run; all of them spend from one budget.
 
-        Raises `SettingsError` when an endpoint needs a key and none is set, or a URL or a rubric is unusable.
-        Opens no connection.
+        With `batches` they ask as `judge.mode` says, else live. Raises `SettingsError` when an endpoint needs
+        a key and none is set, or a URL or a rubric is unusable. Opens no connection.
         """
         judge = settings.judge
         if judge.kind == "rules":
@@ -67,7 +70,7 @@ class Bench:
         spends = budget or Budget(Limits.of_run(judge))
         places: list[JudgeEndpointSettings] = [judge, *judge.panel]
         # One asker per endpoint, whatever the rubric: what it learns of its pace holds for all questions.
-        askers = [make_asker(judge, budget=spends, where=place) for place in places]
+        askers = [make_asker(judge, budget=spends, where=place, batches=batches) for place in places]
         rubrics = dict.fromkeys([judge.rubric, *judge.rubrics.values()])
         seats = {which: _seat(askers, which) for which in rubrics}
         features = {feature: seats[which] for feature, which in judge.rubrics.items()}

@@ -164,6 +164,10 @@ class Comparer(Protocol):
     def epoch(self) -> JudgeEpoch:
         """Everything that decides its verdicts."""
 
+    @property
+    def at_once(self) -> int:
+        """Most orders to hand over in one call; verdicts should be stored in between."""
+
     def judge_orders(
         self, orders: Sequence[Order], *, on_judgment: OnOrder | None = None
     ) -> list[OrderJudgment]:
@@ -183,6 +187,11 @@ class PairwiseJudge:
 
     def __repr__(self) -> str:
         return f"PairwiseJudge({self.epoch.name!r}, epoch={self.epoch.id!r})"
+
+    @property
+    def at_once(self) -> int:
+        """Most orders to hand over in one call of `judge_orders`."""
+        return self.asker.at_once
 
     def question(self, order: Order) -> Question[OrderAnswer]:
         """What is asked about one order."""

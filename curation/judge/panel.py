@@ -46,6 +46,11 @@ class PanelJudge:
         self.members = tuple(members)
         self.epoch = panel_epoch([member.epoch for member in members])
 
+    @property
+    def at_once(self) -> int:
+        """Most items to hand over in one call of `judge`: what every member takes."""
+        return min(member.at_once for member in self.members)
+
     def judge(
         self, items: Sequence[JudgeItem], *, on_judgment: Callable[[Judgment], None] | None = None
     ) -> list[Judgment]:

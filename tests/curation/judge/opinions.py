@@ -20,6 +20,8 @@ Says = Callable[[JudgeItem], str]
 class Opinion:
     """A judge that says what it is told to; `asked` counts the items it was given."""
 
+    at_once = 256
+
     def __init__(self, says: Says, *, model: str = "opinion", confidence: float = 0.9, **epoch: Any) -> None:
         self.says = says
         self.confidence = confidence
