@@ -10,6 +10,7 @@ The gates before the judge are in `gating`. After them:
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
@@ -121,7 +122,11 @@ def _judge(memory: Memory, bench: Bench, gated: Gated, wanted: pl.DataFrame, pla
     judged = Judged()
     if unknown := bench.unknown_features(gated.eligible["feature"].unique()):
         log.warning("judge.rubrics names features that no request has: %s", ", ".join(unknown))
-    for rows in gated.with_texts(wanted):
+    frames: Iterable[pl.DataFrame] = gated.with_texts(wanted)
+    if bench.settings.mode == "batch":
+        # Every bucket by itself would wait for a batch of its own, one after the other.
+        frames = [pl.concat(frames)]
+    for rows in frames:
         told = partial(_tell, place.progress, len(judged.judgments), wanted.height)
         features = rows["feature"].to_list()
         judged.add(judge_by_feature(memory, bench, judge_items(rows), features, progress=told))
