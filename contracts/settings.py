@@ -215,6 +215,15 @@ class CurationSettings(_Section):
     self_approval_share: float = Field(
         0.25, ge=0, le=1, description="most of a drop whose chosen side the target family wrote; 1: no cap"
     )
+    length_balance: float | None = Field(
+        None,
+        ge=0.5,
+        lt=1,
+        description="most of the pairs whose chosen side is the longer one; none given: as they come",
+    )
+    validation_share: float = Field(
+        0.05, ge=0, lt=1, description="share of users whose rows are for validation, not for training"
+    )
     edit_ratio_min: float = Field(0.05, ge=0, le=1, description="edits of unknown class below are cosmetic")
     edit_ratio_max: float = Field(0.9, ge=0, le=1, description="edits above are a new text, not a correction")
     weights: str = Field(

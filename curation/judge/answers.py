@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -33,7 +33,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     improved_response: str | None
 
 
-_decode_answer = msgspec.json.Decoder(Answer).decode
+_decoder = msgspec.json.Decoder(Answer)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -89,10 +91,7 @@ class VerdictForm:
 
         A failure must name kind and severity; on other verdicts both are dropped, as they mean nothing.
         """
-        try:
-            answer = _decode_answer(extract_json(content))
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            raise AnswerInvalid(str(error)[:_MAX_PROBLEM_CHARS]) from None
+        answer = decode_reply(content, _decoder)
         if answer.verdict != "fail":
             return msgspec.structs.replace(answer, failure_kind=None, severity=None)
         if answer.failure_kind is None or answer.severity is None:
@@ -100,6 +99,14 @@ class VerdictForm:
         if answer.failure_kind not in self.kinds:
             raise AnswerInvalid("failure_kind is not in the list")
         return answer
+
+
+def decode_reply(content: str, decoder: msgspec.json.Decoder[T]) -> T:
+    """The answer in a reply; raises `AnswerInvalid` saying what does not fit."""
+    try:
+        return decoder.decode(extract_json(content))
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise AnswerInvalid(str(error)[:_MAX_PROBLEM_CHARS]) from None
 
 
 def extract_json(content: str) -> str:

@@ -227,7 +227,8 @@ class Judgment:
 
     ``spent`` is what this run paid for it: nothing when the verdict came from the cache or from an
     item with the same content, but something also when an item stays unjudged after paid answers.
-    ``detail`` explains ``reason`` without user text.
+    ``detail`` explains ``reason`` without user text. ``improved_by`` is the model that wrote the improved
+    response when that is not the epoch's (a member of a panel).
     """
 
     request_id: str
@@ -237,6 +238,7 @@ class Judgment:
     reason: UnjudgedReason | None = None
     detail: str = ""
     spent: Spend = Spend()
+    improved_by: str = ""
 
     def __post_init__(self) -> None:
         if (self.verdict is None) == (self.reason is None):

@@ -159,7 +159,7 @@ class BatchServer:
         elif kind != "missing":
             self.paid[marker] += 1
             self.chat.billed += 1
-            line = _dump(name, {"status_code": 200, "body": self.chat.completed(kind)})
+            line = _dump(name, {"status_code": 200, "body": self.chat.completed(kind, body)})
             good += [line[: len(line) // 2] if kind == "garbled" else line] * (2 if kind == "twice" else 1)
 
     def _fail(self, batch: dict[str, Any], code: str) -> None:

@@ -8,7 +8,7 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -28,6 +28,39 @@ GOOD = {
     "improved_response": None,
 }
 INPUT_TOKENS, OUTPUT_TOKENS = 100, 20
+
+Prefer = Callable[[str, str], dict[str, Any]]
+"""What to answer about the response shown first and the one shown second."""
+
+
+def preferred(winner: str, *, strength: int = 2, confidence: float = 0.9) -> dict[str, Any]:
+    """A good pairwise answer."""
+    return {
+        "rationale": "It is right.",
+        "winner": winner,
+        "strength": None if winner == "tie" else strength,
+        "confidence": confidence,
+    }
+
+
+def better(score: Callable[[str], float]) -> Prefer:
+    """A consistent judge: the response with the higher score wins, equal ones tie."""
+
+    def prefer(first: str, second: str) -> dict[str, Any]:
+        if score(first) == score(second):
+            return preferred("tie")
+        return preferred("first" if score(first) > score(second) else "second")
+
+    return prefer
+
+
+def always_first(_first: str, _second: str) -> dict[str, Any]:
+    """A judge with position bias."""
+    return preferred("first")
+
+
+longer = better(len)
+"""A judge with length bias."""
 
 
 def completion(content: str | None, **changes: Any) -> dict[str, Any]:
@@ -64,6 +97,7 @@ class FakeServer:
     script: dict[str, list[str]] = field(default_factory=dict)
     always: str = ""
     good: dict[str, Any] = field(default_factory=lambda: dict(GOOD))
+    prefer: Prefer = always_first
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -142,13 +176,14 @@ class FakeServer:
             return Response('{"id": "c1", "choi', media_type="application/json")
         self.billed += 1
         if name == "slow":
-            return StreamingResponse(_slowly(json.dumps(completion(json.dumps(self.good)))))
+            return StreamingResponse(_slowly(json.dumps(completion(json.dumps(self.reply(body))))))
         if name == "surrogate":
             return JSONResponse(completion('{"rationale": "\\ud800'))
-        return JSONResponse(self.completed(name))
+        return JSONResponse(self.completed(name, body))
 
-    def completed(self, name: str) -> dict[str, Any]:
-        """A paid answer, good or with the named fault."""
+    def completed(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A paid answer to a question, good or with the named fault."""
+        good = self.reply(body)
         if name == "empty_choices":
             return {**completion(""), "choices": []}
         if name == "refusal":
@@ -156,12 +191,20 @@ class FakeServer:
         if name == "filter":
             return completion("", finish_reason="content_filter")
         if name == "truncated":
-            return completion(json.dumps(self.good)[:40], finish_reason="length")
+            return completion(json.dumps(good)[:40], finish_reason="length")
         if name == "wrong":
-            return completion(json.dumps({**self.good, "severity": "grave"}))
+            return completion(json.dumps({**good, "severity": "grave"}))
         if name == "prose":
-            return completion(f"<think>{{hmm}}</think>Here you are:\n```json\n{json.dumps(self.good)}\n```")
-        return completion(json.dumps(self.good))
+            return completion(f"<think>{{hmm}}</think>Here you are:\n```json\n{json.dumps(good)}\n```")
+        return completion(json.dumps(good))
+
+    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The good answer to a question: about one response, or about which of two is better."""
+        shown = re.findall(
+            r"(?s)\[\[data (\w+) (?:first|second) response,[^\n]*\n(.*?)\n\[\[end \1\]\]",
+            body["messages"][1]["content"],
+        )
+        return self.prefer(shown[0][1], shown[1][1]) if shown else self.good
 
 
 async def _cut_off() -> AsyncIterator[bytes]:
