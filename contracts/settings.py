@@ -288,6 +288,11 @@ class JudgeSettings(JudgeEndpointSettings):
     batch_price_share: float = Field(
         0.5, ge=0, le=1, description="what a call through the Batch API costs, as share of the price"
     )
+    batch_wait_hours: float = Field(
+        12,
+        ge=0,
+        description="longest wait for batches in one run; what is not there then, a later run fetches",
+    )
     alone: Literal["calibrated", "always"] = Field(
         "calibrated",
         description="when an LLM judge decides by itself: once calibrated (until then the evidence must say "
@@ -365,6 +370,11 @@ class Settings(BaseSettings):
     def lake_root(self) -> str:
         """Root of the Delta tables: a folder or an object-store URL."""
         return self.lake.root or str(self.home / "lake")
+
+    @property
+    def batches_root(self) -> Path:
+        """Folder in which batches of questions to the judge are remembered while they are out."""
+        return self.home / "judge" / "batches"
 
     @property
     def drops_root(self) -> Path:

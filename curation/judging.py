@@ -19,11 +19,9 @@ from sinks.judge_journal import JudgeJournal
 from sinks.judgments import JudgmentIndex, store_judgments
 from sinks.lake import Lake
 
-CHUNK: Final = 256
-"""Verdicts are stored after this many items where no journal keeps what was paid since."""
-
 CHUNK_JOURNALLED: Final = 1_024
-"""The same with a journal: every chunk waits for its slowest call, so fewer are faster."""
+"""Verdicts are stored after this many items where a journal keeps what was paid since: every chunk waits for
+its slowest call, so fewer are faster. Otherwise the judge says how many (`at_once`)."""
 
 Origin = Literal["online", "nightly", "calibration"]
 """Who asks."""
@@ -112,7 +110,8 @@ def judge_all(
         if progress:
             progress(done, len(distinct))
 
-    for chunk in batched(to_judge, CHUNK_JOURNALLED if journal is not None else CHUNK):
+    size = max(judge.at_once, CHUNK_JOURNALLED if journal is not None else 0)
+    for chunk in batched(to_judge, size):
         fresh = judge.judge(chunk, on_judgment=note)
         _store(lake, [row_of(j, j.verdict) for j in fresh if j.verdict is not None], index)
         if journal is not None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from console.commands.judge_try import try_
 from console.estimates import Confidence, Resamples, Seed, brief, made, print_pairs
 from console.options import Json
 from console.records import read_records
@@ -19,6 +20,7 @@ from curation.judge.pairwise_stats import PairwiseJudge, PairwiseReport, pairwis
 from curation.judge.score_stats import ModeScores, ScoreReport, read_scores, score_report
 
 app = typer.Typer(help="Measure judges: agreement, consistency, bias.", no_args_is_help=True)
+app.command("try")(try_)
 
 
 @app.callback()

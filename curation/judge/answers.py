@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
@@ -53,6 +54,8 @@ class VerdictForm:
 
         All properties are required and nothing else is accepted; absence is null. Bounds of numbers
         are stated in words: some servers reject `minimum`/`maximum` in grammars, and `parse` checks.
+        Servers that make grammars of schemas overlook an `enum` beside several types, so null is an
+        alternative of its own.
         """
         properties: dict[str, Any] = {
             "rationale": {
@@ -61,13 +64,11 @@ class VerdictForm:
             },
             "verdict": {"type": "string", "enum": ["fail", "pass", "unsure"]},
             "failure_kind": {
-                "type": ["string", "null"],
-                "enum": [*(str(kind) for kind in self.kinds), None],
+                "anyOf": [{"type": "string", "enum": [str(k) for k in self.kinds]}, {"type": "null"}],
                 "description": "kind of failure; null unless the verdict is fail",
             },
             "severity": {
-                "type": ["integer", "null"],
-                "enum": [1, 2, 3, 4, 5, None],
+                "anyOf": [{"type": "integer", "enum": [1, 2, 3, 4, 5]}, {"type": "null"}],
                 "description": "1 cosmetic to 5 harm; null unless the verdict is fail",
             },
             "confidence": {"type": "number", "description": "0 to 1: chance that the verdict is right"},
@@ -107,7 +108,17 @@ def extract_json(content: str) -> str:
     Thinking aloud before ``</think>`` is skipped. Without braces the text is returned as it is.
     """
     text = content.rpartition("</think>")[2].strip()
-    if text.startswith("{") and text.endswith("}"):
+    if not (text.startswith("{") and text.endswith("}")):
+        start, end = text.find("{"), text.rfind("}")
+        text = text[start : end + 1] if 0 <= start < end else text
+    return _strict(text)
+
+
+def _strict(text: str) -> str:
+    """JSON with line breaks inside strings, as grammars of local servers allow them, in its strict form."""
+    if not any(c < " " for c in text):
         return text
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text
+    try:
+        return json.dumps(json.loads(text, strict=False), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text

@@ -23,6 +23,9 @@ VerdictWord = Literal["fail", "pass", "unsure"]
 _CONTENT_FORM: Final = 1
 _EVIDENCE_DIGITS: Final = 6
 
+AT_ONCE: Final = 256
+"""Verdicts are stored after so many, so that a kill does not lose paid work."""
+
 # Columns of `interactions` a judge may see. Presence flags are left out: null says the same.
 FEATURE_COLUMNS: Final = (
     "finish_class",
@@ -83,6 +86,8 @@ class UnjudgedReason(StrEnum):
     """no answer in time, after the last retry"""
     UNAVAILABLE = "unavailable"
     """server errors or broken connections, after the last retry"""
+    PENDING = "pending"
+    """asked in a batch that goes on at the endpoint; a later run fetches the answer"""
     ENDPOINT_DOWN = "endpoint_down"
     """not tried: so many items failed in a row that the rest was spared"""
     ENDPOINT_REFUSED = "endpoint_refused"

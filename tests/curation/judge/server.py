@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -77,6 +77,7 @@ class FakeServer:
     stormed: Counter[str] = field(default_factory=Counter)
     storm_ends: float = 0.0
     base_url: str = ""
+    batch_api: BatchApi | None = None
 
     async def chat(self, request: Request) -> Response:
         body = await request.json()
@@ -118,6 +119,8 @@ class FakeServer:
             while not await request.is_disconnected():
                 await asyncio.sleep(0.02)
             return error(503, "nobody is listening any more")
+        if name == "no_json_schema" and body.get("response_format", {}).get("type") == "json_schema":
+            return error(500, "response_format.type: Input should be 'text' or 'json_object'")
         if name == "no_schema" and "response_format" in body:
             return error(400, "'response_format' of type 'json_schema' is not supported")
         if name == "old_names" and "max_tokens" in body:
@@ -142,20 +145,23 @@ class FakeServer:
             return StreamingResponse(_slowly(json.dumps(completion(json.dumps(self.good)))))
         if name == "surrogate":
             return JSONResponse(completion('{"rationale": "\\ud800'))
+        return JSONResponse(self.completed(name))
+
+    def completed(self, name: str) -> dict[str, Any]:
+        """A paid answer, good or with the named fault."""
         if name == "empty_choices":
-            return JSONResponse({**completion(""), "choices": []})
+            return {**completion(""), "choices": []}
         if name == "refusal":
-            return JSONResponse(completion(None, refusal="I cannot help with that."))
+            return completion(None, refusal="I cannot help with that.")
         if name == "filter":
-            return JSONResponse(completion("", finish_reason="content_filter"))
+            return completion("", finish_reason="content_filter")
         if name == "truncated":
-            return JSONResponse(completion(json.dumps(self.good)[:40], finish_reason="length"))
+            return completion(json.dumps(self.good)[:40], finish_reason="length")
         if name == "wrong":
-            return JSONResponse(completion(json.dumps({**self.good, "severity": "grave"})))
+            return completion(json.dumps({**self.good, "severity": "grave"}))
         if name == "prose":
-            fenced = f"<think>{{hmm}}</think>Here you are:\n```json\n{json.dumps(self.good)}\n```"
-            return JSONResponse(completion(fenced))
-        return JSONResponse(completion(json.dumps(self.good)))
+            return completion(f"<think>{{hmm}}</think>Here you are:\n```json\n{json.dumps(self.good)}\n```")
+        return completion(json.dumps(self.good))
 
 
 async def _cut_off() -> AsyncIterator[bytes]:
@@ -186,12 +192,30 @@ class Host:
     async def chat(self, request: Request) -> Response:
         return await self.server.chat(request)
 
+    async def files_and_batches(self, request: Request) -> Response:
+        if self.server.batch_api is None:
+            return error(404, "no such path")
+        return await self.server.batch_api(request)
+
+
+class BatchApi(Protocol):
+    """Whoever answers under /v1/files and /v1/batches."""
+
+    async def __call__(self, request: Request) -> Response: ...
+
 
 @contextmanager
 def hosted() -> Iterator[Host]:
     """Serve until the block ends."""
     host = Host()
-    app = Starlette(routes=[Route("/v1/chat/completions", host.chat, methods=["POST"])])
+    any_method = ["GET", "POST", "DELETE"]
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", host.chat, methods=["POST"]),
+            Route("/v1/files{rest:path}", host.files_and_batches, methods=any_method),
+            Route("/v1/batches{rest:path}", host.files_and_batches, methods=any_method),
+        ]
+    )
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1)
     uvicorn_server = uvicorn.Server(config)
     thread = threading.Thread(target=uvicorn_server.run, daemon=True)
