@@ -104,7 +104,7 @@ def run_calibration(
 def ask_anew(judge: Judge, items: Sequence[JudgeItem], progress: Progress | None) -> list[Judgment]:
     """Judge items past the cache, which is neither read nor written."""
     judgments: list[Judgment] = []
-    for chunk in batched(items, judge.at_once):
+    for chunk in batched(items, chunk_size(judge.at_once, None)):
         judgments += judge.judge(chunk)
         if progress:
             progress(len(judgments), len(items))

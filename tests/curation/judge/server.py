@@ -177,13 +177,13 @@ class FakeServer:
         self.billed += 1
         if name == "slow":
             return StreamingResponse(_slowly(json.dumps(completion(json.dumps(self.reply(body))))))
-        if name == "surrogate":
-            return JSONResponse(completion('{"rationale": "\\ud800'))
         return JSONResponse(self.completed(name, body))
 
     def completed(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         """A paid answer to a question, good or with the named fault."""
         good = self.reply(body)
+        if name == "surrogate":
+            return completion('{"rationale": "\\ud800')
         if name == "empty_choices":
             return {**completion(""), "choices": []}
         if name == "refusal":
