@@ -21,7 +21,7 @@ from curation.judge.gold_items import GoldSet
 from curation.judge.measurements import rule_of
 from curation.judge.trust import Measured, Ruling, rule
 from curation.judge.verdicts import JudgeItem, Judgment
-from curation.judging import Progress, batched, judge_all
+from curation.judging import Progress, batched, chunk_size, judge_all
 from sinks.lake import Lake
 from sinks.transactions import append_new
 
