@@ -46,6 +46,10 @@ class CommitFenced(TransientError):
     """Another writer committed the same transaction id first: reload, filter again, retry."""
 
 
+class Overtaken(TerminalError):
+    """Another worker did this job meanwhile, or took it over: whoever sees this must leave it alone."""
+
+
 class LakeNotWritable(TerminalError):
     """The lake's root cannot be created or written."""
 

@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from contracts.errors import DropInvalid, LakeNotWritable
+from contracts.errors import DropInvalid, LakeNotWritable, Overtaken
 from contracts.tables import frame_schema
 from sinks.drops.chain import linked
 from sinks.drops.formats import write_files
@@ -64,6 +65,9 @@ def publish(
     2. Move the folder into place; a folder left there by a crash must hold the same bytes.
     3. Append the registry row, linked to the one before: from here on the drop is published.
     4. Point `LATEST` of the channel at it.
+
+    A row with `scheduled_for` is one of a night: each moment of a channel has one drop, and none comes
+    after that of a later moment. Raises `Overtaken` where another build was first; its drop stays alone.
     """
     note = step or (lambda _: None)
     drop_id = str(registry_row["drop_id"])
@@ -85,10 +89,28 @@ def publish(
     row = {**registry_row, "path": drop_id, "manifest_sha256": manifest_sha256}
     # Builds of one lake wait for each other (`lock`), so the newest row is the one to follow.
     row = linked(row, lake.scan("drops").filter(pl.col("drop_id") != drop_id).collect())
-    append_once(lake, "drops", pl.DataFrame([row], schema=frame_schema("drops")), batch_id=f"drop/{drop_id}")
+    registered = pl.DataFrame([row], schema=frame_schema("drops"))
+    try:
+        append_once(lake, "drops", registered, batch_id=f"drop/{drop_id}", fence=_night(registry_row))
+    except Overtaken:
+        shutil.rmtree(final, ignore_errors=True)
+        raise
     note("registered")
     point_latest(drops_root, str(registry_row["channel"]), drop_id)
     return final
+
+
+def _night(registry_row: Mapping[str, Any]) -> tuple[str, int] | None:
+    """The transaction that only one build of a scheduled moment can commit; None for builds by hand."""
+    moment = registry_row.get("scheduled_for")
+    return None if moment is None else (f"nightly/{registry_row['channel']}", int(moment.timestamp()))
+
+
+def published_for(lake: Lake, channel: str, moment: datetime) -> dict[str, Any] | None:
+    """The registry row of the drop built for a scheduled moment, or None when there is none."""
+    mine = (pl.col("channel") == channel) & (pl.col("scheduled_for") == moment)
+    rows = lake.scan("drops").filter(mine).collect()
+    return rows.row(0, named=True) if rows.height else None
 
 
 def point_latest(drops_root: Path, channel: str, drop_id: str) -> None:
