@@ -139,6 +139,7 @@ _BY_COLUMN: Mapping[str, Any] = {
     "label": "fail",
     "role": "question",
     "status": "active",
+    "state": "claimed",
 }
 
 

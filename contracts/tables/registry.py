@@ -40,7 +40,7 @@ class NightlyRuns(Table):
     channel: str = column("channel the drop is published on")
     attempt: pl.Int32 = column("number of the attempt, from 1; 0 for what belongs to none", ge=0)
     state: str = column(
-        "scheduled (the schedule came into force), claimed, running (a heartbeat), published, unchanged or failed",
+        "scheduled (in force from now on), claimed, running (a heartbeat), published, unchanged or failed",
         isin=["scheduled", "claimed", "running", "published", "unchanged", "failed"],
     )
     final: bool = column("whether the night is over with this row")

@@ -47,6 +47,9 @@ log = logging.getLogger("tailrace.nightly")
 LOOK_S: Final = 60.0
 """The schedule is looked at this often at least: a suspended machine must not sleep through its night."""
 
+_OVERTAKEN: Final = "overtaken"
+_RESULTS: Final = (PUBLISHED, UNCHANGED, FAILED, _OVERTAKEN)
+
 
 def _now() -> datetime:
     return datetime.now(UTC)
@@ -78,6 +81,8 @@ class NightlyReactions:
         self._fired = asyncio.Event()
         self._pulse: tuple[Run | None, float] = (None, 0.0)
         self.overview: Overview | None = None
+        # From the first scrape on, so that an alert sees the first failure as an increase.
+        stats.drops.update(dict.fromkeys(_RESULTS, 0))
         if settings.nightly.enabled:
             self._schedule = Schedule(settings.nightly.cron)
             # On every worker: the lake decides who builds, so a leader that hangs holds up no night.
@@ -186,7 +191,7 @@ class NightlyReactions:
                 nightly_runs.end(self._lake, self._failed(plan, "the worker was stopped", final=False))
             raise
         except Overtaken as error:
-            self._stats.drops["overtaken"] += 1
+            self._stats.drops[_OVERTAKEN] += 1
             log.warning("the drop of %s is another worker's: %s", plan.night, error)
             return
         self._stats.drops[ended.state] += 1
@@ -241,6 +246,7 @@ class NightlyReactions:
                 step=heartbeat.still_mine,
             )
         except Overtaken:
+            heartbeat.still_mine()  # a later attempt sees to the rest
             if (row := published_for(lake, self._channel, plan.night)) is None:
                 raise
             return row, True

@@ -101,7 +101,7 @@ def decide(
 
 def backoff(attempt: int) -> timedelta:
     """Pause after a failed attempt (the first is 1): a minute, doubled every time, at most an hour."""
-    return min(BACKOFF_FIRST * 2 ** min(attempt - 1, 16), BACKOFF_MOST)
+    return min(BACKOFF_FIRST * (1 << min(attempt - 1, 16)), BACKOFF_MOST)
 
 
 def under_way(runs: Sequence[Run]) -> Run | None:
