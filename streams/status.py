@@ -13,6 +13,7 @@ from contracts.settings import Settings
 from contracts.validation import SECOND
 from sinks.accounting import Accounting, account
 from sinks.lake import Lake
+from sinks.lake_errors import translated
 from sinks.nightly_runs import read_runs
 from streams.lag import lag
 from streams.reactions.nights import Overview, overview
@@ -54,8 +55,13 @@ def read_status(settings: Settings, lake: Lake, *, now: datetime | None = None) 
     """Read everything `tailrace status` shows. Scans the lake; asks the broker for its end offsets.
 
     `now` (default: the clock) decides when the next night is. Raises `SettingsError` when the schedule is
-    no cron expression.
+    no cron expression, `LakeUnavailable` or `LakeDamaged` when the lake cannot be read.
     """
+    with translated(lake, "interactions", "requests", "signals", "outcomes"):
+        return _read(settings, lake, now or datetime.now(UTC))
+
+
+def _read(settings: Settings, lake: Lake, now: datetime) -> Status:
     try:
         behind: int | None = lag(settings.kafka, lake)
     except BrokerUnavailable:
@@ -69,7 +75,5 @@ def read_status(settings: Settings, lake: Lake, *, now: datetime | None = None) 
         watermark=watermark_text(min(watermarks.values())) if watermarks else None,
         lag=behind,
         drops=int(lake.scan("drops").select(pl.len()).collect().item()),
-        nightly=overview(
-            read_runs(lake, settings.curation.channel), now or datetime.now(UTC), settings.nightly
-        ),
+        nightly=overview(read_runs(lake, settings.curation.channel), now, settings.nightly),
     )

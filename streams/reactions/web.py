@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from contracts.errors import TailraceError
 from contracts.settings import Settings
 from sinks.lake import Lake
 from streams.reactions.join_service import JoinService
@@ -54,14 +55,21 @@ class WebViews:
         return web.json(body, status=503 if waiting else 200)
 
     async def status(self, web: Any, _request: Any) -> Any:
-        """`tailrace status --json` of this deployment, plus what this worker did."""
-        body = dict(await self._lake_status.read())
+        """`tailrace status --json` of this deployment, plus what this worker did.
+
+        503 with the reason while the lake cannot be read; what is in memory is shown even then.
+        """
+        code = 200
+        try:
+            body = dict(await self._lake_status.read())
+        except TailraceError as error:
+            code, body = 503, {"problem": str(error)}
         if self._join is not None:
             body["join"] = join_numbers(self._join.stats)
         if self._stats is not None:
             body["reactions"] = reaction_numbers(self._stats)
             body["reactions"]["consents_known"] = len(self._app.consents)
-        return web.json(body)
+        return web.json(body, status=code)
 
     async def metrics(self, web: Any, request: Any) -> Any:
         """For Prometheus, in the format it asks for."""
