@@ -1,11 +1,12 @@
 """Runs a worker as the command line does: typed errors end as message and hint, never as a traceback.
 
-`python -m tests.streams.reactions.launch SETTINGS_JSON ROLE…`
+`python -m tests.streams.reactions.launch SETTINGS_JSON ROLE…`; `FAULT` names a fault to plant (`faults`).
 """
 
 from __future__ import annotations
 
 import logging
+import os
 import sys
 
 from pydantic import SecretStr
@@ -15,6 +16,7 @@ from contracts.settings import Settings
 from sinks.lake import Lake
 from streams.identity import Identity
 from streams.reactions.worker import run
+from tests.streams.reactions import faults
 
 KEY = b"test"
 
@@ -26,6 +28,7 @@ def main() -> int:
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
     settings = _with_secrets(Settings.model_validate_json(sys.argv[1]))
     identity = Identity(KEY, held_out_share=0.0)
+    faults.plant(os.environ.get("FAULT", ""))
     try:
         return run(settings, Lake(settings.lake_root), identity, frozenset(sys.argv[2:]))
     except TailraceError as error:
