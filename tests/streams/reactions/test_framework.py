@@ -74,7 +74,7 @@ def test_no_table_is_windowed(app: ReactionsApp) -> None:
 
 
 def test_faust_still_refuses_table_writes_outside_of_events(app: ReactionsApp) -> None:
-    """In `take` and timers too. The consent table is exempt, since it leaves the partition to the producer; its
+    """In `take` and timers too. The consent table is exempt, as it leaves the partition to the producer; its
     agent takes events one by one all the same."""
     with pytest.raises(TypeError, match="outside of stream iteration"):
         app.Table("plain", partitions=1)["user/training"] = {"granted": True}
