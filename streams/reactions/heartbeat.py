@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime
 from typing import Protocol, Self
@@ -30,11 +31,15 @@ class Heartbeat:
     again at the next beat; what decides about the drop is the commit that publishes it.
     """
 
-    def __init__(self, lake: Lake, claimed: Run, *, seconds: float, clock: Clock) -> None:
+    def __init__(
+        self, lake: Lake, claimed: Run, *, seconds: float, clock: Clock, on_beat: Callable[[Run], None]
+    ) -> None:
+        """`on_beat` is told of every heartbeat that was written, in the thread."""
         self._lake = lake
         self._claimed = claimed
         self._seconds = seconds
         self._clock = clock
+        self._on_beat = on_beat
         self._stop = threading.Event()
         self._overtaken = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tailrace-heartbeat", daemon=True)
@@ -48,11 +53,6 @@ class Heartbeat:
         self._stop.set()
         await in_thread(self._thread.join, name="tailrace-heartbeat-end")
 
-    def stop(self) -> None:
-        """The same where nothing can be awaited."""
-        self._stop.set()
-        self._thread.join()
-
     def still_mine(self, _step: str = "") -> None:
         """Raise `Overtaken` when another worker took the night over; for the steps of publishing."""
         if self._overtaken.is_set():
@@ -63,8 +63,10 @@ class Heartbeat:
         number = 0
         while not self._stop.wait(self._seconds):
             number += 1
+            running = replace(self._claimed, state=RUNNING, at=self._clock())
             try:
-                beat(self._lake, replace(self._claimed, state=RUNNING, at=self._clock()), number)
+                beat(self._lake, running, number)
+                self._on_beat(running)
             except Overtaken as error:
                 log.warning("this worker's build goes on in vain: %s", error)
                 self._overtaken.set()

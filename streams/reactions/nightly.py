@@ -135,6 +135,11 @@ class NightlyReactions:
         self.overview = overview(runs, self._clock(), self._settings.nightly)
         return runs
 
+    def _show(self, run: Run) -> None:
+        """Let the web views follow a build of this worker's own."""
+        if self.overview is not None:
+            self.overview = replace(self.overview, last=run)
+
     @property
     def _channel(self) -> str:
         return self._settings.curation.channel
@@ -179,14 +184,17 @@ class NightlyReactions:
         await self._look()
         log.info("building the drop of %s, attempt %d", plan.night, plan.attempt)
         heartbeat = Heartbeat(
-            self._lake, claimed, seconds=self._settings.nightly.heartbeat_seconds, clock=self._clock
+            self._lake,
+            claimed,
+            seconds=self._settings.nightly.heartbeat_seconds,
+            clock=self._clock,
+            on_beat=self._show,
         )
         try:
             async with heartbeat:
                 ended = await self._build_and_announce(plan, heartbeat)
         except asyncio.CancelledError:
             # Noted at once, so that the next worker need not wait for silence.
-            heartbeat.stop()
             with suppress(TailraceError):
                 nightly_runs.end(self._lake, self._failed(plan, "the worker was stopped", final=False))
             raise
@@ -221,10 +229,11 @@ class NightlyReactions:
         return self._run(plan, FAILED, final=last, detail=detail)
 
     def _drop(self, plan: Plan, heartbeat: Heartbeat) -> tuple[dict[str, Any] | None, bool]:
-        """The registry row of the night's drop, and whether it is one; None when there is nothing to drop.
+        """The registry row of a drop that holds everything up to the scheduled moment, whenever it is
+        built, and whether it was published for this night; no row when there is nothing to drop.
 
-        It is the night's own when an earlier attempt died after publishing it, and an older one when
-        nothing happened since. Events up to the scheduled moment count, whenever it is built.
+        An earlier attempt may have died after publishing it; when nothing happened since an older drop,
+        it is that one.
         """
         settings, lake = self._settings, self._lake
         if (row := published_for(lake, self._channel, plan.night)) is not None:

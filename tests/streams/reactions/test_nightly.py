@@ -21,7 +21,7 @@ from streams.identity import Identity
 from streams.reactions import nightly as module
 from streams.reactions.app import create_app
 from tests.lakes import ingest
-from tests.streams.reactions.watching import NIGHT, Time, announced, failure, home_with, watchers
+from tests.streams.reactions.watching import NIGHT, Time, Watcher, announced, failure, home_with, watchers
 
 
 def registered(settings: Settings) -> list[dict[str, Any]]:
@@ -179,6 +179,7 @@ def test_what_a_crash_left_to_do_after_publishing_is_done(
             ingest(Lake(settings.lake_root), failure("late", seconds=60), first_offset=90)
             assert await second.tick() == "rest"
             time.pass_by(seconds=121)
+            monkeypatch.setattr(module, "make_drop", down)  # nothing is built again
             assert await second.tick() == "build"
             assert registered(settings) == [before]
             assert len(announced(settings, before)) == 1
@@ -234,6 +235,38 @@ def test_what_a_person_must_mend_is_not_tried_again(place: Settings, tmp_path: P
 
     asyncio.run(night())
     assert states(settings) == [(1, FAILED)]
+
+
+def test_a_build_sends_heartbeats_that_everybody_sees(
+    place: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = home_with(place, tmp_path, "r1", heartbeat_seconds=0.05)
+    go_on = threading.Event()
+
+    def held(*args: Any, **options: Any) -> Any:
+        assert go_on.wait(60)
+        return make_drop(*args, **options)
+
+    monkeypatch.setattr(module, "make_drop", held)
+
+    def running(watcher: Watcher) -> bool:
+        shown = watcher.nightly.overview
+        return shown is not None and shown.last is not None and shown.last.state == RUNNING
+
+    async def night() -> None:
+        async with watchers(settings, settings, time=Time()) as (builder, other):
+            building = asyncio.ensure_future(builder.tick())
+            while not (running(builder) and running(other)):
+                await asyncio.sleep(0.01)
+                await other.tick()
+            go_on.set()
+            await building
+            assert await other.tick() == "rest"
+            assert not running(builder)
+            assert not running(other)
+
+    asyncio.run(night())
+    assert states(settings) == [(1, PUBLISHED)]
 
 
 def test_a_stopped_worker_leaves_its_night_to_the_next_at_once(
