@@ -11,39 +11,63 @@ from streams.reactions import nightly
 from streams.reactions.judging import OnlineJudge
 
 
-def plant(fault: str) -> None:
-    """Plant a fault: `hang-judging:FILE`, `hang-building:FILE` (both create the file when they hang),
-    `bad-request:ID` (the judge raises what nobody expects), or nothing."""
-    kind, _, what = fault.partition(":")
-    if kind == "hang-judging":
+def plant(faults: str) -> None:
+    """Plant faults, separated by semicolons.
 
-        def hang(*_: Any, **__: Any) -> None:
-            _forever(what)
+    `hang-judging:FILE` and `hang-building:FILE` create the file when they hang. `bad-request:ID`: the judge
+    raises what nobody expects. `hang-request:ID:FILE`: it hangs with this failure.
+    """
+    for fault in filter(None, faults.split(";")):
+        kind, *what = fault.split(":")
+        _KINDS[kind](*what)
 
-        OnlineJudge.judge = hang  # type: ignore[method-assign]
-    elif kind == "hang-building":
-        whole = nightly.make_drop
 
-        def held(*args: Any, step: Any, **options: Any) -> Any:
-            def at(name: str) -> None:
-                step(name)
-                if name == "moved":
-                    _forever(what)
+def _hang_judging(file: str) -> None:
+    OnlineJudge.judge = lambda *_, **__: _forever(file)  # type: ignore[method-assign, assignment]
 
-            return whole(*args, step=at, **options)
 
-        nightly.make_drop = held  # type: ignore[assignment]
-    elif kind == "bad-request":
-        judge = OnlineJudge.judge
+def _hang_building(file: str) -> None:
+    whole = nightly.make_drop
 
-        def picky(self: OnlineJudge, failures: Sequence[Any], fresh: Any) -> None:
-            if any(failure.request_id == what for failure in failures):
-                raise ValueError("a defect of the judge")
-            judge(self, failures, fresh)
+    def held(*args: Any, step: Any, **options: Any) -> Any:
+        def at(name: str) -> None:
+            step(name)
+            if name == "moved":
+                _forever(file)
 
-        OnlineJudge.judge = picky  # type: ignore[method-assign]
-    elif fault:
-        raise ValueError(f"no such fault: {fault}")
+        return whole(*args, step=at, **options)
+
+    nightly.make_drop = held  # type: ignore[assignment]
+
+
+def _bad_request(request_id: str) -> None:
+    def fail() -> None:
+        raise ValueError("a defect of the judge")
+
+    _when_judging(request_id, fail)
+
+
+def _hang_request(request_id: str, file: str) -> None:
+    _when_judging(request_id, lambda: _forever(file))
+
+
+def _when_judging(request_id: str, happen: Any) -> None:
+    judge = OnlineJudge.judge
+
+    def picky(self: OnlineJudge, failures: Sequence[Any], fresh: Any) -> None:
+        if any(failure.request_id == request_id for failure in failures):
+            happen()
+        judge(self, failures, fresh)
+
+    OnlineJudge.judge = picky  # type: ignore[method-assign]
+
+
+_KINDS = {
+    "hang-judging": _hang_judging,
+    "hang-building": _hang_building,
+    "bad-request": _bad_request,
+    "hang-request": _hang_request,
+}
 
 
 def _forever(file: str) -> None:
