@@ -125,24 +125,22 @@ def append_once(
     *,
     batch_id: str,
     version: int = 1,
-    fence: tuple[str, int] | None = None,
+    fences: Mapping[str, int] | None = None,
 ) -> int:
     """Append a whole batch once: a second call with the same `batch_id` writes nothing.
 
     An empty batch writes nothing. Batches that share an id are told by rising `version`s: one that is not
-    above what the table holds writes nothing. `fence` (id, version) goes into the same commit: raises
-    `Overtaken` when the table holds that version of it or a higher one already.
+    above what the table holds writes nothing. `fences` (id → version) go into the same commit: raises
+    `Overtaken` when the table holds that version of one, or a higher one, already.
     """
 
     def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
         if (table.transaction_version(batch_id) or 0) >= version:
             return rows.clear(), []
-        transactions = [Transaction(batch_id, version)]
-        if fence is not None:
-            if (table.transaction_version(fence[0]) or 0) >= fence[1]:
-                raise Overtaken(f"{name}: somebody else was first for {fence[0]}")
-            transactions.append(Transaction(*fence))
-        return rows, transactions
+        for job, place in (fences or {}).items():
+            if (table.transaction_version(job) or 0) >= place:
+                raise Overtaken(f"{name}: somebody else was first for {job}", job=job)
+        return rows, [Transaction(*each) for each in {batch_id: version, **(fences or {})}.items()]
 
     return _append(lake, name, rows, unseen)
 

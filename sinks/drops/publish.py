@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from contracts.errors import DropInvalid, LakeNotWritable, Overtaken
+from contracts.errors import CommitFenced, DropInvalid, LakeNotWritable, Overtaken
 from contracts.tables import frame_schema
 from sinks.drops.chain import linked
 from sinks.drops.formats import write_files
@@ -25,6 +25,11 @@ from sinks.transactions import append_once
 
 STAGING: Final = ".staging-"
 LATEST: Final = "LATEST"
+CHAIN_JOB: Final = "registry"
+"""Transaction id of places in the registry's chain."""
+
+MAX_RELINKED: Final = 100
+"""Other drops that may be registered first before this gives up: each costs a look at the registry."""
 
 
 def published(lake: Lake, drop_id: str) -> dict[str, Any] | None:
@@ -87,11 +92,8 @@ def publish(
         staged.rename(final)
     note("moved")
     row = {**registry_row, "path": drop_id, "manifest_sha256": manifest_sha256}
-    # Builds of one lake wait for each other (`lock`), so the newest row is the one to follow.
-    row = linked(row, lake.scan("drops").filter(pl.col("drop_id") != drop_id).collect())
-    registered = pl.DataFrame([row], schema=frame_schema("drops"))
     try:
-        append_once(lake, "drops", registered, batch_id=f"drop/{drop_id}", fence=_night(registry_row))
+        _register(lake, row)
     except Overtaken:
         shutil.rmtree(final, ignore_errors=True)
         raise
@@ -100,10 +102,31 @@ def publish(
     return final
 
 
-def _night(registry_row: Mapping[str, Any]) -> tuple[str, int] | None:
-    """The transaction that only one build of a scheduled moment can commit; None for builds by hand."""
-    moment = registry_row.get("scheduled_for")
-    return None if moment is None else (f"nightly/{registry_row['channel']}", int(moment.timestamp()))
+def _register(lake: Lake, row: Mapping[str, Any]) -> None:
+    """Append a drop's registry row, linked to the newest one; a repeat writes nothing.
+
+    Its place in the chain is a transaction, and its scheduled moment is another. So of two builds on
+    different machines one is refused: it links itself to the row of the other, unless both are of one moment.
+    """
+    drop_id, night = str(row["drop_id"]), _night(row)
+    for _ in range(MAX_RELINKED):
+        linked_row = linked(row, lake.scan("drops").filter(pl.col("drop_id") != drop_id).collect())
+        frame = pl.DataFrame([linked_row], schema=frame_schema("drops"))
+        fences = {**night, CHAIN_JOB: linked_row["sequence"]}
+        try:
+            append_once(lake, "drops", frame, batch_id=f"drop/{drop_id}", fences=fences)
+        except Overtaken as error:
+            if error.job != CHAIN_JOB:
+                raise
+        else:
+            return
+    raise CommitFenced("other builds keep registering drops", hint="Run it again.")
+
+
+def _night(row: Mapping[str, Any]) -> dict[str, int]:
+    """The transaction that only one build of a scheduled moment can commit; none for builds by hand."""
+    moment = row.get("scheduled_for")
+    return {} if moment is None else {f"nightly/{row['channel']}": int(moment.timestamp())}
 
 
 def published_for(lake: Lake, channel: str, moment: datetime) -> dict[str, Any] | None:
