@@ -54,10 +54,10 @@ def _hang_request(request_id: str, file: str) -> None:
 def _when_judging(request_id: str, happen: Any) -> None:
     judge = OnlineJudge.judge
 
-    def picky(self: OnlineJudge, failures: Sequence[Any], fresh: Any) -> None:
+    def picky(self: OnlineJudge, failures: Sequence[Any], *rest: Any, **options: Any) -> None:
         if any(failure.request_id == request_id for failure in failures):
             happen()
-        judge(self, failures, fresh)
+        judge(self, failures, *rest, **options)
 
     OnlineJudge.judge = picky  # type: ignore[method-assign]
 
