@@ -35,7 +35,7 @@ def test_a_missed_night_is_made_up_for_at_start(
 ) -> None:
     settings = home_with(place, tmp_path, "r1", "r2", cron=HOURLY)
     worker = start(REACTIONS, settings=settings)
-    shown = until(lambda: (n := nightly(worker))["state"] == PUBLISHED and n, "the drop")
+    shown = until(lambda: (n := nightly(worker))["state"] == PUBLISHED and n, "the drop", timeout=90)
     (drop,) = drops(settings)
     assert (shown["drop_id"], shown["failed_attempts"]) == (drop["drop_id"], 0)
     assert shown["night"] == f"{drop['scheduled_for']:%Y-%m-%dT%H:%M:%SZ}"
