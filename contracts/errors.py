@@ -46,6 +46,17 @@ class CommitFenced(TransientError):
     """Another writer committed the same transaction id first: reload, filter again, retry."""
 
 
+class Overtaken(TerminalError):
+    """Another worker did this job meanwhile, or took it over: whoever sees this must leave it alone.
+
+    `job` is the transaction id of what was lost, where a commit was refused.
+    """
+
+    def __init__(self, message: str, *, job: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.job = job
+
+
 class LakeNotWritable(TerminalError):
     """The lake's root cannot be created or written."""
 

@@ -327,6 +327,17 @@ class NightlySettings(_Section):
 
     enabled: bool = Field(False, description="build a drop on the schedule below")
     cron: str = Field("30 2 * * *", description="when, as a cron expression in UTC")
+    heartbeat_seconds: float = Field(
+        30,
+        gt=0,
+        description="how often a build says that it lives; after four silent ones another takes over",
+    )
+    catch_up_hours: float = Field(
+        48, ge=0, description="how old a missed night may be to be made up for; the newest one only"
+    )
+    max_attempts: int = Field(
+        5, ge=1, le=50, description="builds of one night before it is given up; pauses between them double"
+    )
     engine: Literal["local", "ray"] = Field(
         "local", description="where a build works on texts: in its own process, or as Ray tasks"
     )

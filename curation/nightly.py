@@ -88,6 +88,7 @@ def make_drop(
     *,
     now_us: int,
     as_of: datetime | None = None,
+    night: datetime | None = None,
     model: ScoreModel = DEFAULT_MODEL,
     engine: Engine | None = None,
     progress: Progress = silent,
@@ -96,6 +97,8 @@ def make_drop(
     """Settle, build and publish a drop; publishing the same drop again changes nothing.
 
     `as_of` limits what is seen to events up to that time; without it everything in the lake is.
+    `night` is the scheduled moment it is built for: of each moment one drop is published, whoever builds it
+    (`Overtaken` for the others).
     `now_us` is the clock, UTC microseconds; `engine` runs the work on texts. Waits while another build
     under the same `drops_root` runs. Raises `TerminalError` when the lake holds nothing.
     """
@@ -121,7 +124,16 @@ def make_drop(
                 place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
                 built = build(sources, settings, bench, place, now_us=now_us)
             result = _publish(
-                sources, drops_root, drop_id, about, built, bench, settled, now_us=now_us, step=step
+                sources,
+                drops_root,
+                drop_id,
+                about,
+                built,
+                bench,
+                settled,
+                now_us=now_us,
+                night=night,
+                step=step,
             )
             run.files = read_manifest(result.folder)["files"]
         return result
@@ -137,6 +149,7 @@ def _publish(
     settled: SettleReport,
     *,
     now_us: int,
+    night: datetime | None,
     step: Callable[[str], None] | None,
 ) -> DropResult:
     channel = about["config"]["channel"]
@@ -175,6 +188,7 @@ def _publish(
         "unpaired_rows": counts["unpaired"],
         "quarantined_rows": counts["quarantined"],
         "step_seconds": msgspec.json.encode(built.funnel.seconds).decode(),
+        "scheduled_for": night,
     }
     folder = publish(sources.lake, drops_root, staged, registry_row, tables, step=step)
     return DropResult(

@@ -21,7 +21,7 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from contracts.errors import CommitFenced
+from contracts.errors import CommitFenced, Overtaken
 from contracts.tables import frame_schema, is_partitioned, validate
 from sinks.files import write_files
 from sinks.lake import WATERMARK_KEY, Lake
@@ -118,15 +118,29 @@ def _not_held(table: DeltaTable, rows: pl.DataFrame) -> pl.DataFrame:
     return rows.join(held, on=["request_id", "revision"], how="anti", maintain_order="left")
 
 
-def append_once(lake: Lake, name: str, rows: pl.DataFrame, *, batch_id: str) -> int:
+def append_once(
+    lake: Lake,
+    name: str,
+    rows: pl.DataFrame,
+    *,
+    batch_id: str,
+    version: int = 1,
+    fences: Mapping[str, int] | None = None,
+) -> int:
     """Append a whole batch once: a second call with the same `batch_id` writes nothing.
 
-    An empty batch writes nothing.
+    An empty batch writes nothing. Batches that share an id are told by rising `version`s: one that is not
+    above what the table holds writes nothing. `fences` (id → version) go into the same commit: raises
+    `Overtaken` when the table holds that version of one, or a higher one, already.
     """
 
     def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
-        done = table.transaction_version(batch_id) is not None
-        return (rows.clear() if done else rows), [Transaction(batch_id, 1)]
+        if (table.transaction_version(batch_id) or 0) >= version:
+            return rows.clear(), []
+        for job, place in (fences or {}).items():
+            if (table.transaction_version(job) or 0) >= place:
+                raise Overtaken(f"{name}: somebody else was first for {job}", job=job)
+        return rows, [Transaction(*each) for each in {batch_id: version, **(fences or {})}.items()]
 
     return _append(lake, name, rows, unseen)
 

@@ -18,7 +18,7 @@ from contracts.tables.bronze import Consents, DeadLetters, Outcomes, Requests, S
 from contracts.tables.curated import Examples, ExampleSketches, Preferences, Quarantine
 from contracts.tables.evals import EvalItems, EvalSets, Releases
 from contracts.tables.judging import AnnotationTasks, Calibrations, JudgeAnchorRuns, JudgeAnchors, JudgeEpochs
-from contracts.tables.registry import Drops, Erasures, Lineage, Models
+from contracts.tables.registry import Drops, Erasures, Lineage, Models, NightlyRuns
 from contracts.tables.silver import Annotations, GoldLabels, Interactions, Judgments
 
 TABLES: Final[dict[str, type[Table]]] = {
@@ -41,6 +41,7 @@ TABLES: Final[dict[str, type[Table]]] = {
     "preferences": Preferences,
     "quarantine": Quarantine,
     "drops": Drops,
+    "nightly_runs": NightlyRuns,
     "models": Models,
     "erasures": Erasures,
     "lineage": Lineage,

@@ -1,17 +1,25 @@
-"""Prometheus metrics, read from the statistics at every scrape."""
+"""Prometheus metrics, read from the statistics at every scrape; never from the lake."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable
+from importlib.metadata import version
+from platform import python_version
+from typing import Final
 
-from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client import CollectorRegistry, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
+from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from contracts.validation import SECOND
 from streams.join_pipeline import JoinStats
+from streams.reactions.nightly_metrics import nightly_metrics
+from streams.reactions.nights import Overview
 from streams.reactions.stats import ReactionStats
+
+_VERSION: Final = version("tailrace")
 
 _JOIN_COUNTERS = {
     "consumed": "Messages read from the input topics",
@@ -48,22 +56,35 @@ _JUDGE_COUNTERS = {
 class StatsCollector(Collector):
     """Turns the statistics of the roles that run here into metric families."""
 
-    def __init__(self, join: Callable[[], JoinStats] | None, reactions: ReactionStats | None) -> None:
+    def __init__(
+        self,
+        join: Callable[[], JoinStats] | None,
+        reactions: ReactionStats | None,
+        nightly: Callable[[], Overview | None] = lambda: None,
+    ) -> None:
         self._join = join
         self._reactions = reactions
+        self._nightly = nightly
 
     def collect(self) -> Iterable[Metric]:
         """All metrics now."""
+        yield InfoMetricFamily(
+            "tailrace_build", "What runs here", value={"version": _VERSION, "python": python_version()}
+        )
         if self._join is not None:
             yield from _join_metrics(self._join())
         if self._reactions is not None:
             yield from _reaction_metrics(self._reactions)
+        if (nightly := self._nightly()) is not None:
+            yield from nightly_metrics(nightly)
 
-    def text(self) -> bytes:
-        """All metrics in the Prometheus text format."""
+    def exposition(self, accept: str = "") -> tuple[bytes, str]:
+        """All metrics and their content type: OpenMetrics for a scraper that accepts it, else plain text."""
         registry = CollectorRegistry()
         registry.register(self)
-        return generate_latest(registry)
+        ProcessCollector(registry=registry)
+        encoder, content_type = choose_encoder(accept)
+        return encoder(registry), content_type
 
 
 def _join_metrics(stats: JoinStats) -> Iterable[Metric]:
@@ -78,7 +99,9 @@ def _join_metrics(stats: JoinStats) -> Iterable[Metric]:
         redactions.add_metric([kind], count)
     yield redactions
     watermark = GaugeMetricFamily(
-        "tailrace_join_watermark_seconds", "Event time the join has reached, Unix time", labels=["partition"]
+        "tailrace_join_watermark_timestamp_seconds",
+        "Event time the join has reached, Unix time",
+        labels=["partition"],
     )
     for partition, us in sorted(stats.watermarks.items()):
         watermark.add_metric([str(partition)], us / SECOND)
