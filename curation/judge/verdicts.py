@@ -103,6 +103,21 @@ class UnjudgedReason(StrEnum):
     """the endpoint rejects this one request (HTTP 4xx)"""
 
 
+MAY_PASS: Final = frozenset(
+    {
+        UnjudgedReason.BUDGET,
+        UnjudgedReason.PENDING,
+        UnjudgedReason.RATE_LIMITED,
+        UnjudgedReason.TIMEOUT,
+        UnjudgedReason.UNAVAILABLE,
+        UnjudgedReason.ENDPOINT_DOWN,
+        UnjudgedReason.ENDPOINT_REFUSED,
+        UnjudgedReason.EMPTY_ANSWER,
+    }
+)
+"""Reasons that lie in the moment: the same item may be judged another time."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evidence:
     """What users and downstream systems did about one response; numbers only, no user text.
