@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from curation.confirm import judge_all
 from curation.judge.verdicts import Spend, UnjudgedReason, total_spent
+from curation.judging import judge_all
 from tests.curation.judge.batch_helpers import batch_judge
 from tests.curation.judge.batch_server import BatchServer
 from tests.curation.judge.helpers import item, openai_judge
