@@ -23,9 +23,6 @@ VerdictWord = Literal["fail", "pass", "unsure"]
 _CONTENT_FORM: Final = 1
 _EVIDENCE_DIGITS: Final = 6
 
-AT_ONCE: Final = 256
-"""Verdicts are stored after so many, so that a kill does not lose paid work."""
-
 # Columns of `interactions` a judge may see. Presence flags are left out: null says the same.
 FEATURE_COLUMNS: Final = (
     "finish_class",
