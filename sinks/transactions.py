@@ -28,6 +28,7 @@ from sinks.lake import WATERMARK_KEY, Lake
 from sinks.lake_errors import translated
 from sinks.lake_schema import widen
 
+_REVISION = ["request_id", "revision"]
 MAX_FENCED = 8
 """Times a fenced commit is filtered again before giving up for this attempt."""
 
@@ -86,7 +87,7 @@ def append_revisions(
         transactions = [Transaction(i, (v or 0) + 1) for i, v in zip(ids, versions, strict=True)]
         if all(v == memory.get(i) for i, v in zip(ids, versions, strict=True)):
             return rows, transactions
-        return _not_held(table, rows), transactions
+        return _not_held(table, rows, _REVISION), transactions
 
     metadata = {WATERMARK_KEY: json.dumps(dict(watermarks))} if watermarks else None
 
@@ -104,18 +105,33 @@ def new_revisions(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
     if rows.is_empty():
         return rows
     with translated(lake, "interactions"):
-        return _not_held(lake.table("interactions"), rows)
+        return _not_held(lake.table("interactions"), rows, _REVISION)
 
 
-def _not_held(table: DeltaTable, rows: pl.DataFrame) -> pl.DataFrame:
+def _not_held(table: DeltaTable, rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     held = (
         pl.scan_delta(table)
         .filter(pl.col("date").is_in(rows["date"].unique().to_list()))
-        .select("request_id", "revision")
-        .join(rows.lazy().select("request_id", "revision"), on=["request_id", "revision"], how="semi")
+        .select(key)
+        .join(rows.lazy().select(key), on=key, how="semi")
         .collect()
     )
-    return rows.join(held, on=["request_id", "revision"], how="anti", maintain_order="left")
+    return rows.join(held, on=key, how="anti", maintain_order="left")
+
+
+def append_new(lake: Lake, name: str, rows: pl.DataFrame, *, key: str) -> int:
+    """Append rows whose `key` the (partitioned) table does not hold on their day; how many were new.
+
+    One transaction id per table fences concurrent callers: the one who loses looks again.
+    """
+    app_id = f"new/{name}"
+    distinct = rows.unique(key, keep="first", maintain_order=True)
+
+    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
+        version = table.transaction_version(app_id) or 0
+        return _not_held(table, distinct, [key]), [Transaction(app_id, version + 1)]
+
+    return _append(lake, name, distinct, unseen)
 
 
 def append_once(

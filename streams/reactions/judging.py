@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -14,12 +15,13 @@ import polars as pl
 from contracts.errors import JudgeRefused
 from contracts.settings import Settings
 from contracts.validation import SECOND
-from curation.eligibility import eligible
+from curation.eligibility import eligible, with_owner
 from curation.judge.base import make_judge
 from curation.judge.budget import Limits
 from curation.judge.verdicts import Judgment, Spend, total_spent
 from curation.judging import judge_all, judge_items
 from curation.redaction.step import make_redactor, redact
+from curation.revocations import quarantine_revoked, revocations_in
 from sinks.judge_journal import FOLDER, JudgeJournal
 from sinks.judgments import JudgmentIndex
 from sinks.lake import Lake
@@ -90,10 +92,19 @@ class OnlineJudge:
         stored = consents_of(self._lake, users, self._curation.purpose)
         consents = pl.concat([stored, fresh_consents])
         allowed = eligible(rows, consents, self._curation)
+        self._quarantine(rows, allowed.refused, consents)
         skipped: Counter[str] = Counter(allowed.refused["reason"].to_list())
         skipped["not_in_lake"] = frame.height - rows.height
         judgments, problem = self._judged(self._redacted(allowed.kept))
         self._count(skipped, judgments, allowed.kept.height, problem)
+
+    def _quarantine(self, rows: pl.DataFrame, refused: pl.DataFrame, consents: pl.DataFrame) -> None:
+        """Quarantine what is refused for a revocation: a request may settle after it."""
+        revoked = refused.filter(reason="consent_revoked")["request_ids"].explode()
+        mine = with_owner(rows).filter(pl.col("request_id").is_in(revoked.implode()))
+        now = datetime.fromtimestamp(self._clock_us() / SECOND, UTC)
+        added = quarantine_revoked(self._lake, mine, revocations_in(consents), now=now)
+        self._stats.quarantined += added
 
     def _redacted(self, rows: pl.DataFrame) -> pl.DataFrame:
         """What the judge may see: it can be an endpoint of somebody else's."""

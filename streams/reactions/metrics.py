@@ -28,9 +28,12 @@ _JOIN_COUNTERS = {
     "interactions": "Requests joined with their evidence",
     "failures": "Interactions at or above the failure threshold",
     "late_requests": "Requests that came after their window had passed",
+    "alerts": "Alerts sent on before their window closed",
     "checkpoints": "Checkpoints made durable",
 }
 _JOIN_GAUGES = {
+    "recent_consumed": "Messages read in the last five minutes",
+    "recent_dead_letters": "Messages of the last five minutes that could not be used",
     "open_requests": "Requests waiting for evidence",
     "held_rows": "Light rows in the window state",
     "lag": "Messages on the broker that were not read yet",
@@ -112,6 +115,11 @@ def _join_metrics(stats: JoinStats) -> Iterable[Metric]:
 
 
 def _reaction_metrics(stats: ReactionStats) -> Iterable[Metric]:
+    yield from stats.alerts.metrics()
+    yield from stats.letters.metrics()
+    yield CounterMetricFamily(
+        "tailrace_reactions_quarantined", "Pending rows that revocations quarantined", value=stats.quarantined
+    )
     for name, (label, text) in _REACTION_COUNTERS.items():
         family = CounterMetricFamily(f"tailrace_reactions_{name}", text, labels=[label])
         counts: Counter[str] = getattr(stats, name)
