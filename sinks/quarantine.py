@@ -27,7 +27,7 @@ def add(lake: Lake, rows: pl.DataFrame) -> int:
 
     Safe to repeat and to call from several processes. Raises `LakeUnavailable`, `TableInvalid`.
     """
-    return append_new(lake, "quarantine", rows, key="quarantine_id")
+    return append_new(lake, "quarantine", rows, key="quarantine_id", same_day=True)
 
 
 def quarantined(lake: Lake, *, drop_id: str | None = None, reason: str | None = None) -> pl.LazyFrame:

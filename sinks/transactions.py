@@ -119,21 +119,6 @@ def _not_held(table: DeltaTable, rows: pl.DataFrame, key: list[str]) -> pl.DataF
     return rows.join(held, on=key, how="anti", maintain_order="left")
 
 
-def append_new(lake: Lake, name: str, rows: pl.DataFrame, *, key: str) -> int:
-    """Append rows whose `key` the (partitioned) table does not hold on their day; how many were new.
-
-    One transaction id per table fences concurrent callers: the one who loses looks again.
-    """
-    app_id = f"new/{name}"
-    distinct = rows.unique(key, keep="first", maintain_order=True)
-
-    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
-        version = table.transaction_version(app_id) or 0
-        return _not_held(table, distinct, [key]), [Transaction(app_id, version + 1)]
-
-    return _append(lake, name, distinct, unseen)
-
-
 def append_once(
     lake: Lake,
     name: str,
@@ -183,23 +168,24 @@ def append_absent(
     return _append(lake, name, rows, unseen)
 
 
-def append_new(lake: Lake, name: str, rows: pl.DataFrame, *, key: str) -> int:
+def append_new(lake: Lake, name: str, rows: pl.DataFrame, *, key: str, same_day: bool = False) -> int:
     """Append the rows whose key the table does not hold yet; returns how many were written.
 
-    For small tables: the keys there are read each time. A concurrent writer is fenced and filters again, so
-    a key is there once. Raises as `append_once` does.
+    For small tables: the keys there are read each time. Where a key always comes with the same `date`,
+    `same_day` reads only those days. A concurrent writer is fenced and filters again, so a key is there
+    once. Raises as `append_once` does.
     """
     first = rows.unique(key, keep="first", maintain_order=True)
-    app_id = f"{name}/{key}"
 
-    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
-        transactions = [Transaction(app_id, (table.transaction_version(app_id) or 0) + 1)]
+    def absent(table: DeltaTable, wanted: pl.DataFrame) -> pl.DataFrame:
         if not table.file_uris():
-            return first, transactions
-        held = pl.scan_delta(table).select(key).join(first.lazy().select(key), on=key, how="semi").collect()
-        return first.join(held, on=key, how="anti", maintain_order="left"), transactions
+            return wanted
+        if same_day:
+            return _not_held(table, wanted, [key])
+        held = pl.scan_delta(table).select(key).join(wanted.lazy().select(key), on=key, how="semi").collect()
+        return wanted.join(held, on=key, how="anti", maintain_order="left")
 
-    return _append(lake, name, first, unseen)
+    return append_absent(lake, name, first, fences=[f"{name}/{key}"], absent=absent)
 
 
 def _append(

@@ -28,7 +28,9 @@ from typing import Any, Final
 from contracts.errors import Overtaken, TailraceError, TerminalError
 from contracts.settings import Settings
 from curation.candidates import latest_event, pin_inputs
+from curation.drift_watch import watch_drift
 from curation.engine import make_engine
+from curation.judge.batch_place import Batches
 from curation.judge.bench import Bench
 from curation.nightly import make_drop
 from curation.weights import resolve_model
@@ -241,13 +243,17 @@ class NightlyReactions:
         as_of = latest_event(lake, pin_inputs(lake), plan.night)
         if as_of is None:
             return None, False
+        now_us = int(self._clock().timestamp() * 1_000_000)
+        for report in watch_drift(lake, settings, now_us=now_us):
+            if report.drifted:
+                log.warning("%s", report.words)
         try:
             result = make_drop(
                 lake,
                 settings.drops_root,
                 settings,
-                Bench.from_settings(settings),
-                now_us=int(self._clock().timestamp() * 1_000_000),
+                Bench.from_settings(settings, batches=Batches(folder=settings.batches_root)),
+                now_us=now_us,
                 as_of=as_of,
                 night=plan.night,
                 engine=make_engine(settings.nightly),
