@@ -161,6 +161,9 @@ class ChatClient:
             return failure_of(error)
         except (TimeoutError, openai.APIError, ValueError, TypeError) as error:
             return failure_of(error)
+        if isinstance(completion, str):
+            # The package hands over a body that does not call itself JSON as text: a proxy speaks.
+            return failure_of(ValueError())
         return reply_of(completion)
 
 

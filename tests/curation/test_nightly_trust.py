@@ -91,7 +91,6 @@ def test_a_calibrated_judge_decides_and_calibration_is_part_of_the_drop(lake: La
 
 
 def test_another_judge_is_announced(lake: Lake, tmp_path: Path) -> None:
-    assert drop(lake, tmp_path, Opinion(lambda _: "fail")).change is None
-    other = drop(lake, tmp_path, Opinion(lambda _: "fail", model="other"))
-    assert other.change is not None
-    assert "model opinion → other" in other.change.words
+    assert drop(lake, tmp_path, Opinion(lambda _: "fail")).changes == ()
+    (change,) = drop(lake, tmp_path, Opinion(lambda _: "fail", model="other")).changes
+    assert "model opinion → other" in change.words
