@@ -20,7 +20,7 @@ from streams.reactions.app import BUFFER, ReactionsApp, create_app
 
 SOURCES = sorted(Path(streams.__path__[0]).rglob("*.py"))
 
-OF_A_STREAM = frozenset({"events", "noack_take", "ack"})
+OF_A_STREAM = frozenset({"events", "noack", "noack_take", "ack"})
 """What an agent may use of its stream. Not `take` (acknowledges what was not processed, and tables cannot be
 written in it), not `join` and the like (not implemented)."""
 
