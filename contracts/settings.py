@@ -319,6 +319,20 @@ class NightlySettings(_Section):
     ray_address: str = Field("", description="Ray cluster to use; empty: one on this machine")
 
 
+class RetentionSettings(_Section):
+    """How long rows are kept, and how an erasure treats readers."""
+
+    days: dict[str, float] = Field(
+        default_factory=dict,
+        description="days that rows of a table are kept, by table; `tailrace retention apply` deletes older ones",
+    )
+    grace_seconds: float = Field(
+        30,
+        ge=0,
+        description="how long an erasure leaves replaced files to readers that have begun, seconds",
+    )
+
+
 class Settings(BaseSettings):
     """All settings of Tailrace."""
 
@@ -338,6 +352,7 @@ class Settings(BaseSettings):
     judge: JudgeSettings = JudgeSettings()
     web: WebSettings = WebSettings()
     nightly: NightlySettings = NightlySettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def lake_root(self) -> str:

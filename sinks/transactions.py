@@ -151,6 +151,7 @@ def _append(
                 fresh, transactions = unseen(table)
                 if fresh.is_empty():
                     return 0
+                lake.tombstones.guard(lake, table, name, fresh)
                 properties = CommitProperties(custom_metadata=metadata, app_transactions=transactions)
                 add_rows(lake, table, name, fresh.select(list(frame_schema(name))), properties)
         except CommitFailedError:

@@ -139,6 +139,9 @@ _BY_COLUMN: Mapping[str, Any] = {
     "label": "fail",
     "role": "question",
     "status": "active",
+    "mark": "superseded",
+    "id_kind": "session",
+    "held": "user",
 }
 
 

@@ -17,7 +17,15 @@ from contracts.tables.base import Table
 from contracts.tables.bronze import Consents, DeadLetters, Outcomes, Requests, Signals
 from contracts.tables.curated import Examples, ExampleSketches, Preferences, Quarantine
 from contracts.tables.evals import EvalItems, EvalSets, Releases
-from contracts.tables.registry import Drops, Erasures, Lineage, Models
+from contracts.tables.registry import (
+    DropMarks,
+    Drops,
+    ErasedIds,
+    Erasures,
+    LegalHolds,
+    Lineage,
+    Models,
+)
 from contracts.tables.silver import Annotations, GoldLabels, Interactions, Judgments
 
 TABLES: Final[dict[str, type[Table]]] = {
@@ -35,8 +43,11 @@ TABLES: Final[dict[str, type[Table]]] = {
     "preferences": Preferences,
     "quarantine": Quarantine,
     "drops": Drops,
+    "drop_marks": DropMarks,
     "models": Models,
     "erasures": Erasures,
+    "erased_ids": ErasedIds,
+    "legal_holds": LegalHolds,
     "lineage": Lineage,
     "eval_sets": EvalSets,
     "eval_items": EvalItems,

@@ -1,0 +1,122 @@
+"""What to look for when proving that a person is gone: ids and pieces of the person's own words.
+
+A needle that other people's words hold too (a common question, a user id like `support`) proves nothing
+within texts; it is still looked for as a whole value where ids stand.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Final, Literal
+
+import polars as pl
+
+from contracts.tables.persons import ID_COLUMNS
+
+Kind = Literal["user_id", "user_key", "request", "session", "event", "text"]
+
+SHORT: Final = 8
+"""Ids with fewer characters are looked for as whole values in columns of ids only: `u1` stands in many texts."""
+
+PIECE: Final = 24
+"""Fewest characters of a piece of text that tells whose it is."""
+
+PIECE_MOST: Final = 80
+PIECES_PER_TEXT: Final = 2
+MOST_PIECES: Final = 4_000
+"""Pieces of text looked for at most; of more, every n-th is."""
+
+_PLAIN: Final = re.compile(r"""[^"'\\<>&\x00-\x1f\x7f\u2028\u2029]+""")
+"""Runs of characters that JSON and HTML write as they are: a piece looks the same in every file."""
+
+_WORD: Final = re.compile(r"[A-Za-z0-9_-]")
+
+
+@dataclass(frozen=True)
+class Needles:
+    """Needle → what it is, for texts and bytes (`within`) and for columns of ids (`whole`)."""
+
+    within: dict[str, Kind]
+    whole: dict[str, Kind]
+
+    @classmethod
+    def of_ids(cls, ids: Iterable[tuple[Kind, str]]) -> Needles:
+        """Needles for ids."""
+        given = [(kind, value) for kind, value in ids if value]
+        return cls(
+            within={value: kind for kind, value in given if len(value) >= SHORT},
+            whole={value: kind for kind, value in given},
+        )
+
+    def with_texts(self, pieces: Iterable[str]) -> Needles:
+        """The needles and pieces of text."""
+        return replace(self, within={**dict.fromkeys(pieces, "text"), **self.within})
+
+    def without(self, common: Iterable[str]) -> Needles:
+        """The needles but for those that other people's texts hold."""
+        gone = set(common)
+        return replace(self, within={n: kind for n, kind in self.within.items() if n not in gone})
+
+    def without_kind(self, kind: Kind) -> Needles:
+        """The needles but for those of a kind."""
+        return Needles(
+            {n: k for n, k in self.within.items() if k != kind},
+            {n: k for n, k in self.whole.items() if k != kind},
+        )
+
+    def search(self, texts: pl.Series) -> dict[str, int]:
+        """Values of a text column that hold a needle, by the needle. Ids count between word boundaries only."""
+        if not self.within or texts.null_count() == texts.len():
+            return {}
+        sieved = texts.filter(texts.str.contains_any(list(self.within)).fill_null(value=False))
+        found: dict[str, int] = {}
+        for value in sieved:
+            for needle in self.held_by(value):
+                found[needle] = found.get(needle, 0) + 1
+        return found
+
+    def held_by(self, text: str) -> Iterator[str]:
+        """Needles that a text holds."""
+        matched = pl.select(pl.lit(text).str.extract_many(list(self.within), overlapping=True)).item()
+        for needle in set(matched):
+            if self.within[needle] == "text" or _stands_alone(needle, text):
+                yield needle
+
+    def search_ids(self, column: str, values: pl.Series) -> dict[str, int]:
+        """Whole values that are needles, in a column of ids; nothing for other columns."""
+        if not self.whole or column not in (*ID_COLUMNS, *_MORE_IDS):
+            return {}
+        wanted = pl.Series(list(self.whole), dtype=pl.String)
+        hits = values.filter(values.is_in(wanted.implode()).fill_null(value=False))
+        return dict(hits.value_counts().iter_rows()) if hits.len() else {}
+
+    def kind(self, needle: str) -> Kind:
+        """What a needle is."""
+        return self.within.get(needle) or self.whole[needle]
+
+
+_MORE_IDS: Final = ("event_id", "source_id", "target_id")
+
+
+def _stands_alone(needle: str, text: str) -> bool:
+    start = text.find(needle)
+    while start >= 0:
+        end = start + len(needle)
+        before, after = text[start - 1 : start], text[end : end + 1]
+        if not (before and _WORD.match(before)) and not (after and _WORD.match(after)):
+            return True
+        start = text.find(needle, start + 1)
+    return False
+
+
+def pieces(texts: Iterable[str]) -> list[str]:
+    """Telling pieces of texts: the longest plain runs of each, cut, at most `MOST_PIECES`."""
+    found: dict[str, None] = {}
+    for text in texts:
+        runs = [run.strip() for run in _PLAIN.findall(text)]
+        long = sorted((run for run in runs if len(run) >= PIECE), key=len, reverse=True)
+        found.update(dict.fromkeys(run[:PIECE_MOST].strip() for run in long[:PIECES_PER_TEXT]))
+    every = -(-len(found) // MOST_PIECES) or 1
+    return list(found)[::every]
