@@ -18,7 +18,7 @@ from contracts.tables.persons import ID_COLUMNS
 Kind = Literal["user_id", "user_key", "request", "session", "event", "text"]
 
 SHORT: Final = 8
-"""Ids with fewer characters are looked for as whole values in columns of ids only: `u1` stands in many texts."""
+"""Ids with fewer characters are only looked for as whole values in columns of ids: `u1` is in many texts."""
 
 PIECE: Final = 24
 """Fewest characters of a piece of text that tells whose it is."""
@@ -67,7 +67,7 @@ class Needles:
         )
 
     def search(self, texts: pl.Series) -> dict[str, int]:
-        """Values of a text column that hold a needle, by the needle. Ids count between word boundaries only."""
+        """Values of a text column that hold a needle, by the needle. Ids only count between word boundaries."""
         if not self.within or texts.null_count() == texts.len():
             return {}
         sieved = texts.filter(texts.str.contains_any(list(self.within)).fill_null(value=False))
