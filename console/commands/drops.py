@@ -12,11 +12,13 @@ from typing import Annotated, Any
 
 import typer
 
+from console.commands.drops_diff import drops_diff
+from console.drop_ids import resolve
 from console.forecast import show_rehearsal
 from console.funnel import show_funnel, show_reasons
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
-from contracts.errors import DropInvalid, SettingsError
+from contracts.errors import SettingsError
 from contracts.settings import Settings
 from curation.engine import make_engine
 from curation.judge.base import make_judge
@@ -199,18 +201,6 @@ def show(
     show_funnel(manifest["funnel"])
 
 
-def resolve(settings: Settings, drop_id: str) -> str:
-    """A registered drop's id; `latest` means the newest. Raises `DropInvalid`."""
-    rows = registry(open_lake(settings))
-    if drop_id == "latest" and rows.height:
-        return str(rows["drop_id"][0])
-    if drop_id not in rows["drop_id"]:
-        raise DropInvalid(
-            f"there is no drop {drop_id}", hint="`tailrace drops list` shows the published ones."
-        )
-    return drop_id
-
-
 @app.command("verify")
 def verify(
     path: Annotated[Path, typer.Argument(help="Folder of a drop.", show_default=False)],
@@ -227,3 +217,6 @@ def verify(
         out.print(f"{path.name}: every file is as published", highlight=False, markup=False, soft_wrap=True)
     if problems:
         raise typer.Exit(EXIT_FAILED)
+
+
+app.command("diff")(drops_diff)

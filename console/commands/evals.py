@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import polars as pl
 import typer
 
-from console.commands.drops import resolve
+from console.drop_ids import resolve
 from console.options import Home, Json, open_lake, require_file, settings_for
 from console.terminal import out, print_json, print_table, progress_bar, say
 from contracts.errors import DropInvalid

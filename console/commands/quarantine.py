@@ -9,8 +9,8 @@ import msgspec
 import polars as pl
 import typer
 
-from console.commands.drops import resolve
 from console.commands.evals import writable_lake
+from console.drop_ids import resolve
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import out, print_json, print_table, say
 from sinks.quarantine import history, quarantined

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from console.commands.drops import resolve
+from console.drop_ids import resolve
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import out, print_json
 from curation.fate import Fate, StepFate, fate

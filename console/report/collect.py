@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +11,7 @@ import polars as pl
 from console.ranking import latent_auc
 from console.report.data import FunnelStep, ReportData, SamplePair
 from console.report.page import render
-from contracts.errors import LakeNotWritable
+from console.report.templating import write_page
 from contracts.settings import Settings
 from curation.nightly import step_seconds
 from sinks.accounting import account
@@ -100,14 +99,5 @@ def _sample(row: dict[str, Any]) -> SamplePair:
 
 def write_report(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Path:
     """Write `report.html` into the home directory; returns its path."""
-    path = settings.home / REPORT_FILE
     page = render(collect(settings, lake, truth=truth))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        temporary.write_text(page, encoding="utf-8")
-        temporary.replace(path)
-    except OSError as error:
-        raise LakeNotWritable(
-            f"{path} cannot be written: {error.strerror}", hint="Choose another --home."
-        ) from None
-    return path
+    return write_page(settings.home / REPORT_FILE, page)

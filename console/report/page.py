@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
-from typing import Final
-
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
 from console.report import (
     drop,
     edits,
@@ -22,21 +16,8 @@ from console.report import (
     stats,
 )
 from console.report.data import ReportData
+from console.report.templating import page
 from console.report.text import label, percent, plural
-
-TEMPLATES: Final = Path(__file__).with_name("templates")
-
-
-@cache
-def _environment() -> Environment:
-    # Everything is escaped: the only markup let through is SVG that `chart.draw` has checked.
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
 
 
 def render(data: ReportData) -> str:
@@ -45,36 +26,33 @@ def render(data: ReportData) -> str:
     rate = stats.overall(rows)
     worst = stats.worst_version(rows)
     left_out = data.interactions.height - rows.height
-    return (
-        _environment()
-        .get_template("report.html.j2")
-        .render(
-            title=label(data.title, 120),
-            generated_for=label(data.generated_for, 120),
-            score_versions=sorted(str(v) for v in data.interactions["score_version"].unique()),
-            sentence=headline.sentence(data, rate, worst),
-            tiles=headline.tiles(data, rate, worst),
-            left_out=plural(left_out, "internal or synthetic request") if left_out else "",
-            threshold=f"{data.failure_threshold:.2f}",
-            funnel=funnel.chart(funnel.bars(data, rate)),
-            rates=rates.view(rows, worst),
-            average=percent(rate.share),
-            histogram=scores.histogram(rows, data.failure_threshold),
-            contributions=scores.contributions(rows),
-            edit_classes=edits.classes(rows),
-            torn=edits.torn(rows),
-            auc=data.ranking_auc,
-            coverage=health.coverage(rows),
-            outcomes=health.outcomes(rows),
-            outcome_parts=health.PARTS,
-            dead_letters=health.dead_letters(data.dead_letter_reasons),
-            accounting=health.accounting(data.accounting),
-            accounting_gap=health.accounting_gap(data.accounting),
-            rephrased=percent(evidence.REPHRASED, 0),
-            cards=pairs.cards(data.pairs),
-            facts=drop.facts(data.manifest) if data.manifest is not None else [],
-            files=drop.files(data.manifest) if data.manifest is not None else [],
-            dark=palette.DARK,
-            colors={"fail": palette.FAIL, "blue": palette.BLUE, "aside": palette.SET_ASIDE},
-        )
+    return page(
+        "report.html.j2",
+        title=label(data.title, 120),
+        generated_for=label(data.generated_for, 120),
+        score_versions=sorted(str(v) for v in data.interactions["score_version"].unique()),
+        sentence=headline.sentence(data, rate, worst),
+        tiles=headline.tiles(data, rate, worst),
+        left_out=plural(left_out, "internal or synthetic request") if left_out else "",
+        threshold=f"{data.failure_threshold:.2f}",
+        funnel=funnel.chart(funnel.bars(data, rate)),
+        rates=rates.view(rows, worst),
+        average=percent(rate.share),
+        histogram=scores.histogram(rows, data.failure_threshold),
+        contributions=scores.contributions(rows),
+        edit_classes=edits.classes(rows),
+        torn=edits.torn(rows),
+        auc=data.ranking_auc,
+        coverage=health.coverage(rows),
+        outcomes=health.outcomes(rows),
+        outcome_parts=health.PARTS,
+        dead_letters=health.dead_letters(data.dead_letter_reasons),
+        accounting=health.accounting(data.accounting),
+        accounting_gap=health.accounting_gap(data.accounting),
+        rephrased=percent(evidence.REPHRASED, 0),
+        cards=pairs.cards(data.pairs),
+        facts=drop.facts(data.manifest) if data.manifest is not None else [],
+        files=drop.files(data.manifest) if data.manifest is not None else [],
+        dark=palette.DARK,
+        colors={"fail": palette.FAIL, "blue": palette.BLUE, "aside": palette.SET_ASIDE},
     )
