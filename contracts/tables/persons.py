@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-IdKind = Literal["user", "request", "session", "event", "example", "quarantine"]
+IdKind = Literal["user", "request", "session", "event", "example", "quarantine", "content"]
 """What an id names. `user` is the pseudonym; `example` is the pair of drop and example id: the same content in
-another drop may be another person's."""
+another drop may be another person's; `content` is the hash of judged content (`judgments.content_hash`)."""
 
 ID_KINDS: Final[tuple[IdKind, ...]] = get_args(IdKind)
 
@@ -37,7 +37,12 @@ class Personal:
 
 PERSONAL: Final[dict[str, Personal]] = {
     "requests": Personal(
-        rows={"user_key": ("user",), "request_id": ("request",), "session_id": ("session",)},
+        rows={
+            "user_key": ("user",),
+            "request_id": ("request",),
+            "session_id": ("session",),
+            "event_id": ("event",),
+        },
         texts=("input_messages", "output_messages"),
     ),
     "signals": Personal(
@@ -52,7 +57,7 @@ PERSONAL: Final[dict[str, Personal]] = {
     "outcomes": Personal(
         rows={"request_id": ("request",), "session_id": ("session",), "event_id": ("event",)},
     ),
-    "consents": Personal(rows={"user_key": ("user",)}),
+    "consents": Personal(rows={"user_key": ("user",), "event_id": ("event",)}),
     "dead_letters": Personal(payload=("key", "value")),
     "interactions": Personal(
         rows={"user_key": ("user",), "request_id": ("request",), "session_id": ("session",)},
@@ -99,7 +104,7 @@ PERSONAL: Final[dict[str, Personal]] = {
 ID_COLUMNS: Final = (
     *("user_key", "request_id", "request_ids", "session_id", "session_ids", "evidence_ids"),
     *("rejected_request_id", "chosen_request_id", "next_request_id", "cluster_request_ids"),
-    *("signal_ids", "outcome_ids"),
+    *("event_id", "signal_ids", "outcome_ids"),
 )
 """Names that columns with ids of people's data have, whatever their table: none may be left out above."""
 

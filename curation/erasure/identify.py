@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Final
 
 import msgspec
@@ -29,7 +30,6 @@ from sinks.lake_errors import translated
 from sinks.payloads import named_in
 
 EVIDENCE: Final = ("signals", "outcomes")
-_REQUEST: Final = ("request_id", "session_id", "user_key", "occurred_at")
 _EVENT: Final = ("event_id", "request_id", "session_id", "user_key", "occurred_at")
 
 
@@ -39,13 +39,14 @@ def identify(lake: Lake, person: Person) -> Person:
     Raises `LakeUnavailable`, `LakeDamaged`.
     """
     with translated(lake, *PERSONAL):
-        requests = _all(lake, "requests", _REQUEST)
+        requests = _all(lake, "requests", _EVENT)
         person = person.with_ids("request", _ids(requests.filter(user_key=person.user_key), "request_id"))
         evidence = {kind: _all(lake, kind, _EVENT) for kind in EVIDENCE}
+        consents = _all(lake, "consents", ("event_id", "user_key"))
         person = _dead_letters(lake, person)
         person = _sessions(person, requests, evidence)
         person = _in_shared_sessions(lake, person, requests, evidence)
-        return _made_of_it(lake, person, evidence)
+        return _made_of_it(lake, person, {**evidence, "requests": requests, "consents": consents})
 
 
 def own_texts(lake: Lake, person: Person) -> list[str]:
@@ -160,7 +161,7 @@ def _sessions(person: Person, requests: pl.DataFrame, evidence: dict[str, pl.Dat
     own = theirs - set(_ids(others, "session_id"))
     anonymous = requests.filter(_in("session_id", own), pl.col("user_key").is_null())
     ids = {**person.ids, "session": frozenset(own)}
-    return Person(person.user_key, person.pseudonym, ids).with_ids("request", _ids(anonymous, "request_id"))
+    return replace(person, ids=ids).with_ids("request", _ids(anonymous, "request_id"))
 
 
 def _in_shared_sessions(
@@ -176,10 +177,9 @@ def _in_shared_sessions(
         loose = events.filter(
             _in("session_id", shared), pl.col("user_key").is_null(), pl.col("request_id").is_null()
         ).unique("event_id", keep="first")
-        belongs = attribute(once, loose)
-        person = person.with_ids(
-            "event", _ids(belongs.filter(_in("target", person.of("request"))), "event_id")
-        )
+        belongs = attribute(once, loose).filter(_in("target", person.of("request")))
+        found = _ids(belongs, "event_id")
+        person = replace(person, loose=person.loose | set(found)).with_ids("event", found)
     return person
 
 
@@ -204,8 +204,8 @@ def _quoting(lake: Lake, person: Person, shared: set[str]) -> Person:
     return person.with_ids("request", _ids(pl.concat(others).filter(quoted), "request_id"))
 
 
-def _made_of_it(lake: Lake, person: Person, evidence: dict[str, pl.DataFrame]) -> Person:
-    for kind, events in evidence.items():
+def _made_of_it(lake: Lake, person: Person, bronze: dict[str, pl.DataFrame]) -> Person:
+    for kind, events in bronze.items():
         mine = events.filter(person.owns(kind, events))
         person = person.with_ids("event", _ids(mine, "event_id"))
     examples = _all(lake, "examples", [*needed_columns("examples", mentions=False), "drop_id", "example_id"])
@@ -213,6 +213,8 @@ def _made_of_it(lake: Lake, person: Person, evidence: dict[str, pl.DataFrame]) -
         pair=pl.concat_str("drop_id", "example_id", separator=EXAMPLE_SEPARATOR)
     )
     person = person.with_ids("example", pairs["pair"])
+    judged = _all(lake, "judgments", ("request_id", "content_hash"))
+    person = person.with_ids("content", _ids(judged.filter(person.owns("judgments", judged)), "content_hash"))
     refused = _all(lake, "quarantine", ("request_ids", "quarantine_id"))
     return person.with_ids(
         "quarantine", _ids(refused.filter(person.owns("quarantine", refused)), "quarantine_id")

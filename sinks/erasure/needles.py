@@ -7,9 +7,10 @@ within texts; it is still looked for as a whole value where ids stand.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
-from typing import Final, Literal
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, Literal
 
 import polars as pl
 
@@ -23,8 +24,10 @@ SHORT: Final = 8
 PIECE: Final = 24
 """Fewest characters of a piece of text that tells whose it is."""
 
-PIECE_MOST: Final = 80
-PIECES_PER_TEXT: Final = 2
+PIECE_MOST: Final = 40
+"""Short enough that most of them outlive a redaction somewhere else in the text."""
+
+RUNS_PER_TEXT: Final = 2
 MOST_PIECES: Final = 4_000
 """Pieces of text looked for at most; of more, every n-th is."""
 
@@ -36,10 +39,15 @@ _WORD: Final = re.compile(r"[A-Za-z0-9_-]")
 
 @dataclass(frozen=True)
 class Needles:
-    """Needle → what it is, for texts and bytes (`within`) and for columns of ids (`whole`)."""
+    """Needle → what it is, for texts and bytes (`within`) and for columns of ids (`whole`).
+
+    `hashed`: kind → hashes by `digest` of ids that are not known themselves any more.
+    """
 
     within: dict[str, Kind]
     whole: dict[str, Kind]
+    digest: Callable[[str, str], str] | None = None
+    hashed: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     @classmethod
     def of_ids(cls, ids: Iterable[tuple[Kind, str]]) -> Needles:
@@ -61,13 +69,14 @@ class Needles:
 
     def without_kind(self, kind: Kind) -> Needles:
         """The needles but for those of a kind."""
-        return Needles(
-            {n: k for n, k in self.within.items() if k != kind},
-            {n: k for n, k in self.whole.items() if k != kind},
+        return replace(
+            self,
+            within={n: k for n, k in self.within.items() if k != kind},
+            whole={n: k for n, k in self.whole.items() if k != kind},
         )
 
     def search(self, texts: pl.Series) -> dict[str, int]:
-        """Values of a text column that hold a needle, by the needle. Ids only count between word boundaries."""
+        """Texts that hold a needle, by the needle. Ids count between word boundaries only."""
         if not self.within or texts.null_count() == texts.len():
             return {}
         sieved = texts.filter(texts.str.contains_any(list(self.within)).fill_null(value=False))
@@ -86,18 +95,40 @@ class Needles:
 
     def search_ids(self, column: str, values: pl.Series) -> dict[str, int]:
         """Whole values that are needles, in a column of ids; nothing for other columns."""
-        if not self.whole or column not in (*ID_COLUMNS, *_MORE_IDS):
+        kind = _IDS.get(column)
+        if kind is None:
             return {}
         wanted = pl.Series(list(self.whole), dtype=pl.String)
         hits = values.filter(values.is_in(wanted.implode()).fill_null(value=False))
-        return dict(hits.value_counts().iter_rows()) if hits.len() else {}
+        found = dict(hits.value_counts().iter_rows()) if hits.len() else {}
+        if self.digest is not None and (hashes := self.hashed.get(kind)):
+            ours = sum(self.digest(kind, value) in hashes for value in values.drop_nulls().unique())
+            found |= {f"#{kind}": ours} if ours else {}
+        return found
+
+    def counts(self) -> dict[str, Any]:
+        """How many needles there are of each kind, for a certificate."""
+        whole, within = Counter(self.whole.values()), Counter(self.within.values())
+        ids = {f"{kind}_ids": whole[kind] for kind in ("request", "session", "event")}
+        hashed = {f"{kind}_hashes": len(hashes) for kind, hashes in self.hashed.items() if hashes}
+        return {**ids, **hashed, "pieces_of_text": within["text"]}
+
+    def with_hashes(self, digest: Callable[[str, str], str], hashed: Mapping[str, frozenset[str]]) -> Needles:
+        """The needles, and ids that only their hashes are known of."""
+        return replace(self, digest=digest, hashed=hashed)
 
     def kind(self, needle: str) -> Kind:
         """What a needle is."""
-        return self.within.get(needle) or self.whole[needle]
+        return self.within.get(needle) or self.whole.get(needle) or needle.lstrip("#")  # type: ignore[return-value]
 
 
-_MORE_IDS: Final = ("event_id", "source_id", "target_id")
+_IDS: Final[dict[str, str]] = {
+    **dict.fromkeys(ID_COLUMNS, "request"),
+    **dict.fromkeys(("source_id", "target_id"), "request"),
+    **dict.fromkeys(("session_id", "session_ids"), "session"),
+    **dict.fromkeys(("event_id", "evidence_ids", "signal_ids", "outcome_ids"), "event"),
+}
+"""Columns of ids, and what most of them name."""
 
 
 def _stands_alone(needle: str, text: str) -> bool:
@@ -112,11 +143,12 @@ def _stands_alone(needle: str, text: str) -> bool:
 
 
 def pieces(texts: Iterable[str]) -> list[str]:
-    """Telling pieces of texts: the longest plain runs of each, cut, at most `MOST_PIECES`."""
+    """Telling pieces of texts: beginning and end of each one's longest plain runs, at most `MOST_PIECES`."""
     found: dict[str, None] = {}
     for text in texts:
         runs = [run.strip() for run in _PLAIN.findall(text)]
         long = sorted((run for run in runs if len(run) >= PIECE), key=len, reverse=True)
-        found.update(dict.fromkeys(run[:PIECE_MOST].strip() for run in long[:PIECES_PER_TEXT]))
+        for run in long[:RUNS_PER_TEXT]:
+            found.update(dict.fromkeys(cut.strip() for cut in (run[:PIECE_MOST], run[-PIECE_MOST:])))
     every = -(-len(found) // MOST_PIECES) or 1
     return list(found)[::every]

@@ -21,11 +21,16 @@ EXAMPLE_SEPARATOR: Final = "/"
 
 @dataclass(frozen=True)
 class Person:
-    """Ids of a person by kind; `pseudonym` turns raw user ids, as original bytes have them, into keys."""
+    """Ids of a person by kind; `pseudonym` turns raw user ids, as original bytes have them, into keys.
+
+    `loose`: those of the events that nothing but their own id tells as the person's: neither user nor
+    request nor session.
+    """
 
     user_key: str
     pseudonym: Callable[[str], str]
     ids: Mapping[IdKind, frozenset[str]] = field(default_factory=dict)
+    loose: frozenset[str] = frozenset()
 
     def of(self, kind: IdKind) -> frozenset[str]:
         """Ids of a kind."""

@@ -62,6 +62,10 @@ class Rewritten:
     altered: int = 0
     files: tuple[str, ...] = ()
 
+    def counts(self) -> dict[str, int]:
+        """For certificates and `--json`."""
+        return {"before": self.rows_before, "removed": self.removed, "altered": self.altered}
+
 
 @dataclass(frozen=True, slots=True)
 class _Hit:
