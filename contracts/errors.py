@@ -47,7 +47,7 @@ class CommitFenced(TransientError):
 
 
 class PersonErased(TransientError):
-    """Rows about to be written are of a person who was erased meanwhile: make them again from what is left."""
+    """Rows about to be written are of a person erased meanwhile: make them again from what is left."""
 
 
 class ErasureRefused(TerminalError):

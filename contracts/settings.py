@@ -324,7 +324,7 @@ class RetentionSettings(_Section):
 
     days: dict[str, float] = Field(
         default_factory=dict,
-        description="days that rows of a table are kept, by table; `tailrace retention apply` deletes older ones",
+        description="days that rows are kept, by table; `tailrace retention apply` deletes older ones",
     )
     grace_seconds: float = Field(
         30,

@@ -50,7 +50,8 @@ class Tombstones:
         self._lock = threading.Lock()
         self.version = -1
         self._users: frozenset[str] = frozenset()
-        self._hashed: dict[IdKind, set[str]] = {"session": set(), "request": set(), "event": set()}
+        self._hashed: dict[IdKind, set[str]] = {}
+        self._learned: dict[IdKind, set[str]] = {}
 
     def __getstate__(self) -> dict[str, object]:
         """For other processes: they read the tombstones themselves."""
@@ -85,21 +86,17 @@ class Tombstones:
             for kind, found in hashed.items():
                 found.update(ids.filter(id_kind=kind)["id_hash"])
         with self._lock:
-            learned = frozenset(users) - self._users
-            for kind, found in hashed.items():
-                # What was learned from refused events is in no table.
-                self._hashed[kind] |= found
-            self._users = frozenset(users)
-            self.version = version
-        return bool(learned)
+            self._hashed, self._users, self.version = hashed, frozenset(users), version
+        return True
 
     def learn(self, kind: IdKind, ids: pl.Series) -> None:
-        """Keep out what names these ids from now on, in this process."""
+        """Count these ids, from refused events, as the person's from now on, in this process."""
         if (hashes := self._keyed()) is not None:
-            self._hashed[kind] |= {hashes.tombstone(kind, value) for value in ids.drop_nulls().unique()}
+            new = {hashes.tombstone(kind, value) for value in ids.drop_nulls().unique()}
+            self._learned.setdefault(kind, set()).update(new)
 
-    def hits(self, name: str, rows: pl.DataFrame) -> pl.Series:
-        """Which rows of a table are an erased person's (boolean)."""
+    def hits(self, name: str, rows: pl.DataFrame, *, learned: bool = True) -> pl.Series:
+        """Which rows of a table are an erased person's (boolean). `learned`: also by what was learned."""
         nothing = pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
         if not self or rows.is_empty():
             return nothing
@@ -109,17 +106,21 @@ class Tombstones:
         columns = {c: kinds for c, kinds in PERSONAL[name].rows.items() if c in rows.columns}
         for column, kinds in columns.items():
             for kind in kinds:
-                found = self._found(kind, rows[column])
+                found = self._found(kind, rows[column], learned)
                 if kind == "session" and name not in EVIDENCE and "user_key" in rows.columns:
                     found &= rows["user_key"].is_null()
                 hit |= found
         return hit
 
-    def _found(self, kind: IdKind, values: pl.Series) -> pl.Series:
+    def _known(self, kind: IdKind, learned: bool) -> set[str]:
+        known = self._hashed.get(kind, set())
+        return known | self._learned[kind] if learned and self._learned.get(kind) else known
+
+    def _found(self, kind: IdKind, values: pl.Series, learned: bool) -> pl.Series:
         nothing = pl.repeat(value=False, n=values.len(), dtype=pl.Boolean, eager=True)
         if kind == "user":
             return _is_in(values, self._users)
-        hashes, hashed = self._keyed(), self._hashed.get(kind)
+        hashes, hashed = self._keyed(), self._known(kind, learned)
         if not hashed or hashes is None:
             return nothing
         flat = values.explode() if isinstance(values.dtype, pl.List) else values
@@ -136,7 +137,9 @@ class Tombstones:
         if any(hashes.user_key(user) in self._users for user in named["user_id"]):
             return True
         kinds: tuple[IdKind, ...] = ("request", "session", "event")
-        return any(hashes.tombstone(kind, v) in self._hashed[kind] for kind in kinds for v in named[kind])
+        return any(
+            hashes.tombstone(kind, v) in self._known(kind, True) for kind in kinds for v in named[kind]
+        )
 
     def _keyed(self) -> Hashes | None:
         if self._hashes is None and self._make is not None:
@@ -153,7 +156,10 @@ class Tombstones:
         wanted = int(table.metadata().configuration.get(ERASED_KEY) or -1)
         if wanted > self.version:
             self.refresh(lake)
-        if self and PERSONAL[name].nothing == "" and self.hits(name, rows).any():
+        if PERSONAL[name].nothing or not self:
+            return
+        # Not by what was learned: that may have been after these rows were let in.
+        if self.hits(name, rows, learned=False).any():
             raise PersonErased(
                 f"rows for {name} are of a person who was erased meanwhile",
                 hint="Run it again: it is made from what is left.",

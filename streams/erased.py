@@ -30,29 +30,23 @@ def refuse(decoded: Decoded, tombstones: Tombstones, topics: Mapping[str, str]) 
     """
     if not tombstones:
         return decoded
-    frames, letters = dict(decoded.frames), [_emptied(decoded.dead_letters, tombstones)]
-    # Requests first: what follows is known by them.
-    for kind in sorted(frames, key=lambda kind: kind != _FIRST):
-        frame = frames[kind]
-        hit = tombstones.hits(kind, frame)
-        if not hit.any():
-            continue
-        if kind == _FIRST:
-            _learn(frame, hit, tombstones)
-        frames[kind] = frame.filter(~hit)
-        letters.append(_letters(topics[kind], frame.filter(hit)))
+    letters = [_emptied(decoded.dead_letters, tombstones)]
+    frames = {}
+    for kind, (kept, refused) in _sorted_out(decoded.frames, tombstones).items():
+        frames[kind] = kept
+        letters.append(_letters(topics[kind], refused))
     return replace(decoded, frames=frames, dead_letters=pl.concat(letters))
 
 
 def without_erased(checkpoint: Checkpoint, tombstones: Tombstones) -> Checkpoint:
     """The checkpoint without rows of people who were erased while it was made."""
-    bronze, letters = {}, [_emptied(checkpoint.dead_letters, tombstones)]
-    for kind, (topic, rows) in sorted(checkpoint.bronze.items(), key=lambda item: item[0] != _FIRST):
-        hit = tombstones.hits(kind, rows)
-        if kind == _FIRST and hit.any():
-            _learn(rows, hit, tombstones)
-        bronze[kind] = (topic, rows.filter(~hit))
-        letters.append(_letters(topic, rows.filter(hit)))
+    letters = [_emptied(checkpoint.dead_letters, tombstones)]
+    rows = {kind: frame for kind, (_, frame) in checkpoint.bronze.items()}
+    bronze = {}
+    for kind, (kept, refused) in _sorted_out(rows, tombstones).items():
+        topic = checkpoint.bronze[kind][0]
+        bronze[kind] = (topic, kept)
+        letters.append(_letters(topic, refused))
     interactions = checkpoint.interactions
     return replace(
         checkpoint,
@@ -60,6 +54,25 @@ def without_erased(checkpoint: Checkpoint, tombstones: Tombstones) -> Checkpoint
         dead_letters=pl.concat(letters),
         interactions=interactions.filter(~tombstones.hits("interactions", interactions)),
     )
+
+
+def _sorted_out(
+    frames: Mapping[str, pl.DataFrame], tombstones: Tombstones
+) -> dict[str, tuple[pl.DataFrame, pl.DataFrame]]:
+    """By kind: the rows that may come in, and those that are refused."""
+    hits: dict[str, pl.Series] = {}
+    if _FIRST in frames:
+        requests = frames[_FIRST]
+        hits[_FIRST] = tombstones.hits(_FIRST, requests)
+        if hits[_FIRST].any():
+            # What follows is known by them, further requests of their sessions included.
+            _learn(requests, hits[_FIRST], tombstones)
+            hits[_FIRST] = tombstones.hits(_FIRST, requests)
+            tombstones.learn("request", requests.filter(hits[_FIRST])["request_id"])
+    for kind, frame in frames.items():
+        if kind != _FIRST:
+            hits[kind] = tombstones.hits(kind, frame)
+    return {kind: (frame.filter(~hits[kind]), frame.filter(hits[kind])) for kind, frame in frames.items()}
 
 
 def _learn(requests: pl.DataFrame, hit: pl.Series, tombstones: Tombstones) -> None:

@@ -113,7 +113,7 @@ class JoinPipeline:
         self._topics = dict(topics)
         self._kinds = {topic: kind for kind, topic in topics.items()}
         self._model = model
-        self.tombstones = tombstones or Tombstones()
+        self.tombstones = Tombstones() if tombstones is None else tombstones
         self.reset()
 
     def reset(self) -> None:

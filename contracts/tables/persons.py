@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
 IdKind = Literal["user", "request", "session", "event", "example", "quarantine", "content"]
-"""What an id names. `user` is the pseudonym; `example` is the pair of drop and example id: the same content in
-another drop may be another person's; `content` is the hash of judged content (`judgments.content_hash`)."""
+"""What an id names. `user` is the pseudonym. `example` is the pair of drop and example id: the same content
+in another drop may be another person's. `content` is the hash of judged content (`judgments`)."""
 
 ID_KINDS: Final[tuple[IdKind, ...]] = get_args(IdKind)
 

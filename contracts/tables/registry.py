@@ -69,7 +69,7 @@ class Erasures(Table):
 
 
 class ErasedIds(Table):
-    """Keyed hashes of the sessions, requests and events of erased people: what names no user stays out by them."""
+    """Keyed hashes of ids of erased people: events that name no user are kept out by them."""
 
     erasure_id: str = column("erasure they belong to")
     id_kind: str = column("what was hashed", isin=["session", "request", "event"])

@@ -29,8 +29,8 @@ FOLDER: Final = "erasures"
 class Work(msgspec.Struct, kw_only=True):
     """An erasure under way. The raw user id is not in it.
 
-    ids: kind → ids; loose: see `Person`. pieces: telling pieces of the person's texts. common: of these and of the ids those that
-    other people's texts hold too. tables: table → rows before, removed and altered. files: table → files
+    ids: kind → ids; loose: see `Person`. pieces: telling pieces of the person's texts. common: ids that other
+    people's texts hold too. tables: table → rows before, removed and altered. files: table → files
     removed from its history. drops: superseded drop → successor, rows, models. round: tells the rows of
     one erasure in `erasures` from those of an earlier one of the same person.
     """
