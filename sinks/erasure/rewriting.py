@@ -72,6 +72,7 @@ class _Hit:
     """A live file with rows to change."""
 
     action: dict[str, Any]
+    rows: int
     removed: int
     altered: int
 
@@ -132,7 +133,8 @@ def _attempt(
     added: list[AddAction] = []
     try:
         for hit in hits:
-            added += _written(files, hit.action, change)
+            if hit.removed < hit.rows:
+                added.append(_written(files, hit.action, change))
         table.create_write_transaction(
             [*(_remove(name, hit.action) for hit in hits), *added],
             "append",
@@ -169,20 +171,21 @@ def _hits(
     for action in live(table):
         if only is not None and not only(action):
             continue
-        removed = altered = 0
+        here = removed = altered = 0
         for rows in row_groups(files, action["path"], list(change.columns)):
-            height += rows.height
+            here += rows.height
             leaves = change.leaves(rows)
             removed += int(leaves.sum())
             if change.alters is not None:
                 altered += int((change.alters(rows) & ~leaves).sum())
+        height += here
         if removed or altered:
-            found.append(_Hit(action, removed, altered))
+            found.append(_Hit(action, here, removed, altered))
     return height, found
 
 
-def _written(files: TableFiles, action: dict[str, Any], change: Change) -> list[AddAction]:
-    """Write what is left of a file into a new one, row group by row group; nothing when nothing is left."""
+def _written(files: TableFiles, action: dict[str, Any], change: Change) -> AddAction:
+    """Write what is left of a file into a new one, row group by row group."""
     source = pq.ParquetFile(files.open(action["path"]))
     # A file of a table is bounded (`lake.target_file_mb`), and what is left of one is no larger.
     target, schema = BytesIO(), source.schema_arrow
@@ -198,12 +201,10 @@ def _written(files: TableFiles, action: dict[str, Any], change: Change) -> list[
                     bounds.append(as_frame(left.select(_bounded(left.column_names))))
     finally:
         source.close()
-    if not bounds:
-        return []
     folder = action["path"].rpartition("/")[0]
     path = f"{folder}/" * bool(folder) + f"part-{uuid.uuid4()}.zstd.parquet"
     files.write(path, target.getvalue())
-    return [add_action(path, len(target.getvalue()), _partition(action), pl.concat(bounds))]
+    return add_action(path, len(target.getvalue()), _partition(action), pl.concat(bounds))
 
 
 def _bounded(columns: list[str]) -> list[str]:
