@@ -37,12 +37,7 @@ class Personal:
 
 PERSONAL: Final[dict[str, Personal]] = {
     "requests": Personal(
-        rows={
-            "user_key": ("user",),
-            "request_id": ("request",),
-            "session_id": ("session",),
-            "event_id": ("event",),
-        },
+        rows={"user_key": ("user",), "request_id": ("request",), "session_id": ("session",)},
         texts=("input_messages", "output_messages"),
     ),
     "signals": Personal(
@@ -57,7 +52,7 @@ PERSONAL: Final[dict[str, Personal]] = {
     "outcomes": Personal(
         rows={"request_id": ("request",), "session_id": ("session",), "event_id": ("event",)},
     ),
-    "consents": Personal(rows={"user_key": ("user",), "event_id": ("event",)}),
+    "consents": Personal(rows={"user_key": ("user",)}),
     "dead_letters": Personal(payload=("key", "value")),
     "interactions": Personal(
         rows={"user_key": ("user",), "request_id": ("request",), "session_id": ("session",)},
@@ -104,7 +99,7 @@ PERSONAL: Final[dict[str, Personal]] = {
 ID_COLUMNS: Final = (
     *("user_key", "request_id", "request_ids", "session_id", "session_ids", "evidence_ids"),
     *("rejected_request_id", "chosen_request_id", "next_request_id", "cluster_request_ids"),
-    *("event_id", "signal_ids", "outcome_ids"),
+    *("signal_ids", "outcome_ids"),
 )
 """Names that columns with ids of people's data have, whatever their table: none may be left out above."""
 

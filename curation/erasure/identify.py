@@ -206,8 +206,10 @@ def _quoting(lake: Lake, person: Person, shared: set[str]) -> Person:
 
 def _made_of_it(lake: Lake, person: Person, bronze: dict[str, pl.DataFrame]) -> Person:
     for kind, events in bronze.items():
-        mine = events.filter(person.owns(kind, events))
-        person = person.with_ids("event", _ids(mine, "event_id"))
+        own = person.owns(kind, events)
+        # A producer may give all requests the same event id: such a one tells nobody.
+        telling = set(_ids(events.filter(own), "event_id")) - set(_ids(events.filter(~own), "event_id"))
+        person = person.with_ids("event", telling)
     examples = _all(lake, "examples", [*needed_columns("examples", mentions=False), "drop_id", "example_id"])
     pairs = examples.filter(person.owns("examples", examples)).select(
         pair=pl.concat_str("drop_id", "example_id", separator=EXAMPLE_SEPARATOR)

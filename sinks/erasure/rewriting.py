@@ -132,9 +132,8 @@ def _attempt(
         return Rewritten(rows)
     added: list[AddAction] = []
     try:
-        for hit in hits:
-            if hit.removed < hit.rows:
-                added.append(_written(files, hit.action, change))
+        for hit in (hit for hit in hits if hit.removed < hit.rows):
+            added += [_written(files, hit.action, change)]
         table.create_write_transaction(
             [*(_remove(name, hit.action) for hit in hits), *added],
             "append",

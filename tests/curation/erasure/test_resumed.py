@@ -54,6 +54,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.faults
 @pytest.mark.parametrize("step", STEPS)
 def test_a_kill_after_any_step_changes_nothing_of_the_end(original: World, tmp_path: Path, step: str) -> None:
     world = copied(original, tmp_path / "home")
