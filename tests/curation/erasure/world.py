@@ -75,6 +75,10 @@ class World:
             return True
         return False
 
+    def key(self, user: str) -> str:
+        """The pseudonym of a raw user id."""
+        return IDENTITY.user_key(user)
+
     def place(self, **options: Any) -> Place:
         """Where erasures happen here."""
         return Place(Lake(self.lake.root, hashes=lambda: IDENTITY), self.settings, IDENTITY, **options)
