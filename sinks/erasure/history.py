@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 from deltalake.exceptions import DeltaError
 
 from contracts.errors import LakeUnavailable
-from contracts.tables.persons import ID_KINDS, PERSONAL
+from contracts.tables.persons import ID_COLUMNS, ID_KINDS
 from sinks.erasure.person import Person, needed_columns
 from sinks.erasure.rewriting import live
 from sinks.erasure.storage import LOG, StoredFile, TableFiles, is_data, row_groups, table_files
@@ -31,6 +31,7 @@ CUT: Final = 32
 """Statistics may be cut; a value of so many characters counts as the beginning of an id."""
 
 _ACTIONS: Final = ("add", "remove")
+_ID_COLUMNS: Final = tuple(column.encode() for column in (*ID_COLUMNS, "event_id", "example_id"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ def purge(lake: Lake, name: str, person: Person) -> Purged:
         stored = files.all()
         gone, unreadable = _purge_data(files, name, person, _dead(lake, name, stored, alive))
         logs = tuple(
-            f.path for f in stored if f.path.startswith(LOG) and _strip(files, f.path, name, alive, person)
+            f.path for f in stored if f.path.startswith(LOG) and _strip(files, f.path, alive, person)
         )
     except (DeltaError, OSError) as error:
         raise LakeUnavailable(f"the history of {name} could not be cleaned: {error}") from error
@@ -104,18 +105,19 @@ def holds(files: TableFiles, path: str, name: str, person: Person) -> bool:
     )
 
 
-def _strip(files: TableFiles, path: str, name: str, alive: set[str], person: Person) -> bool:
+def _strip(files: TableFiles, path: str, alive: set[str], person: Person) -> bool:
     """Take statistics that name the person out of a file of the log; whether there were any."""
     if path.endswith(".json"):
-        return _strip_commit(files, path, name, alive, person)
+        return _strip_commit(files, path, alive, person)
     if ".checkpoint" in path and path.endswith(".parquet"):
         return _strip_checkpoint(files, path, alive, person)
     return False
 
 
-def _strip_commit(files: TableFiles, path: str, name: str, alive: set[str], person: Person) -> bool:
+def _strip_commit(files: TableFiles, path: str, alive: set[str], person: Person) -> bool:
     data = files.read(path)
-    if b'"stats"' not in data or not any(column.encode() in data for column in PERSONAL[name].rows):
+    # The worker's own appends keep statistics of no ids, and are most of a log.
+    if b'"stats"' not in data or not any(column in data for column in _ID_COLUMNS):
         return False
     lines, changed = [], False
     for line in data.splitlines():
