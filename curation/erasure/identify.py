@@ -190,7 +190,8 @@ def _quoting(lake: Lake, person: Person, shared: set[str]) -> Person:
     others: list[pl.DataFrame] = []
     for rows in _rows(lake, "requests", ("request_id", "session_id", "user_key", *texts)):
         here = rows.filter(_in("session_id", shared))
-        is_own = person.owns("requests", here)
+        # Not those that only quote the person: what they go on to say is another's.
+        is_own = person.owns("requests", here) & (here["user_key"] == person.user_key).fill_null(value=True)
         for asked, answered in here.filter(is_own).select(texts).iter_rows():
             # The last turn is the person's; what comes before it may be anybody's.
             last = last_user_text(decode_messages(asked)) if asked else None

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from deltalake.exceptions import DeltaError
 
-from contracts.errors import CommitFenced
+from contracts.errors import CommitFenced, LakeUnavailable
 from contracts.settings import LakeSettings
 from sinks.erasure import rewriting
 from sinks.lake import Lake
+from sinks.lake_errors import LakeDamaged, translated
 from sinks.maintenance_compaction import merge
 from sinks.maintenance_layout import Step, day_files
 from sinks.transactions import append_once
@@ -141,6 +142,17 @@ def test_a_reader_that_began_before_finishes_within_the_grace(world: World) -> N
     assert world.erase(USER, wait=read).absent
     assert len(waited) == 1
     assert 3000 < waited[0] <= 3600
+
+
+def test_a_reader_that_was_too_slow_may_try_again(world: World) -> None:
+    began = world.lake.scan("requests")
+    assert world.erase(USER).absent
+    with pytest.raises(LakeUnavailable, match="replaced"), translated(world.lake, "requests"):
+        began.collect()
+    assert world.lake.scan("requests").collect().height == 1
+    next(Path(world.lake.uri("requests")).rglob("*.parquet")).unlink()
+    with pytest.raises(LakeDamaged), translated(world.lake, "requests"):
+        world.lake.scan("requests").collect()
 
 
 def test_an_object_store_is_cleaned_through_its_own_interface(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ from sinks.transactions import append_once
 from streams.decoding import Decoder
 from tests.curation.dialogues import Events, edited, regenerated, turned_out
 from tests.curation.erasure.world import IDENTITY, NOW_US, World, same, subject
-from tests.factories import START, consent_event, message, signal_event, table_rows
+from tests.factories import START, consent_event, message, request_event, signal_event, table_rows
 from tests.lakes import TOPICS
 
 ANNA, BERT = "anna-0001", "bert-0002"
@@ -232,6 +232,37 @@ def test_what_a_person_did_to_somebody_elses_answer_leaves_a_mark_that_settles_i
     assert world.traces(ANNA) == []
     settle(world.lake, horizon_us=60_000_000 * 30, now_us=NOW_US)
     assert world.lake.interactions().select(reports).collect().item() == 0
+
+
+def test_in_a_shared_session_only_what_is_the_persons_or_quotes_them_goes(world: World) -> None:
+    def asks(request: str, who: str, seconds: float, history: list[str]) -> tuple[str, dict[str, object]]:
+        turns = [{"role": "user", "parts": [{"type": "text", "content": text}]} for text in history]
+        event = request_event(request, seconds=seconds, session_id="channel", user_id=f"user-{who}")
+        del event["prompt"]
+        return (
+            "request",
+            event | {"input_messages": turns, "response": f"An answer made for {request} alone."},
+        )
+
+    first, hers = "Which of the plans would suit a small team?", "Is the basement of anna-0001 wet in spring?"
+    last = "And what would that cost us in a year or two?"
+    world.ingest(
+        [
+            asks("before", BERT, 0, [first]),
+            ("signal", signal_event("on-before", seconds=5, session_id="channel")),
+            asks("hers", ANNA, 60, [first, hers]),
+            ("signal", signal_event("on-hers", seconds=65, session_id="channel")),
+            asks("quoting", BERT, 120, [first, hers, last]),
+            asks("after", BERT, 180, [last]),
+            ("signal", signal_event("on-after", seconds=185, session_id="channel")),
+        ]
+    )
+    assert world.erase(USER).absent
+    requests = world.lake.scan("requests").filter(session_id="channel").collect()
+    signals = world.lake.scan("signals").filter(session_id="channel").collect()
+    assert sorted(requests["request_id"]) == ["after", "before"]
+    assert sorted(signals["event_id"]) == ["on-after", "on-before"]
+    assert world.traces(ANNA) == []
 
 
 def test_broken_messages_that_name_the_person_go_and_others_stay(world: World) -> None:
