@@ -28,6 +28,7 @@ from benchmarks import (
     join,
     layout,
     memory,
+    reactions,
     redaction,
     tables,
 )
@@ -67,6 +68,9 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Measure]:
             [million // 10, 3 * million // 10, million], "local", progress
         ),
         "contamination": lambda progress: contamination.measure_shared(progress, peer=True),
+        "reactions": lambda progress: reactions.measure(
+            engine, 5_000, 10.0 if quick else 120.0, 0.3, 64, progress
+        ),
         "redaction": lambda progress: redaction.measure(progress, repeats=1 if quick else 12),
     }
 

@@ -133,6 +133,42 @@ def catch_up(result: Result) -> str:
     )
 
 
+def reactions(result: Result) -> str:
+    """Online judging: what it bears, and its lag while it is offered less."""
+    head = ("", "failures/s", "failures/min", "CPU ms per failure")
+    rows = [
+        (
+            "ceiling: the asker alone, no Kafka, no Faust, no lake",
+            number(result["ceiling_per_s"]),
+            number(round(60 * result["ceiling_per_s"])),
+            str(result["ceiling_cpu_ms"]),
+        ),
+        (
+            f"**highest**: a backlog of {number(result['backlog'])}",
+            f"**{number(result['highest_per_s'])}**",
+            f"**{number(round(60 * result['highest_per_s']))}**",
+            "",
+        ),
+        (
+            f"offered for {number(round(result['offered_seconds']))} s",
+            number(result["offered_per_s"]),
+            number(round(60 * result["offered_per_s"])),
+            str(result["cpu_ms_per_failure"]),
+        ),
+    ]
+    tenths = ", ".join(map(number, result["lag_by_tenth"]))
+    return (
+        f"{markdown(head, rows)}\n\n**Ratio {result['ratio']}** of the ceiling. While offered: median lag "
+        f"{number(result['lag_median'])} failures, highest {number(result['lag_highest'])}, growth "
+        f"**{result['lag_growth_per_s']} per second** (a line through all samples); medians by tenth: "
+        f"{tenths}; no lag {result['drained_after_s']} s after the last one. The endpoint answers after "
+        f"{result['latency_s']} s, {result['concurrency']} calls at most in flight "
+        f"({number(result['possible_per_s'])}/s possible); broker: {result['engine']}. Of "
+        f"{number(result['failures'])} failures **{number(result['wrong'])}** had no row, a second row, a "
+        f"second call or no committed offset."
+    )
+
+
 RENDERED: Final[dict[str, tuple[str, Callable[[Result], str]]]] = {
     "join": ("join", join),
     "peers": ("join", peers),
@@ -142,6 +178,7 @@ RENDERED: Final[dict[str, tuple[str, Callable[[Result], str]]]] = {
     "layout": ("layout", lake_tables.layout),
     "curation": ("curation", lake_tables.curation),
     "contamination": ("contamination", lake_tables.contamination),
+    "reactions": ("reactions", reactions),
     "redaction": ("redaction", lake_tables.redaction),
 }
 """Marker in the README → the benchmark its text comes from and how it is written."""

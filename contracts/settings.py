@@ -319,6 +319,18 @@ class NightlySettings(_Section):
     ray_address: str = Field("", description="Ray cluster to use; empty: one on this machine")
 
 
+class LineageSettings(_Section):
+    """OpenLineage run events of every build."""
+
+    transport: Literal["file", "http", "off"] = Field(
+        "file", description="where OpenLineage run events go: a file of JSON lines, a server, or nowhere"
+    )
+    file: str = Field("", description="file of the events; empty: openlineage.jsonl in the drops folder")
+    url: str = Field("", description="server of the events, e.g. http://127.0.0.1:5000 (Marquez)")
+    api_key: SecretStr | None = Field(None, description="key of that server")
+    namespace: str = Field("tailrace", min_length=1, description="namespace of the job in the events")
+
+
 class RetentionSettings(_Section):
     """How long rows are kept, and how an erasure treats readers."""
 
@@ -352,6 +364,7 @@ class Settings(BaseSettings):
     judge: JudgeSettings = JudgeSettings()
     web: WebSettings = WebSettings()
     nightly: NightlySettings = NightlySettings()
+    lineage: LineageSettings = LineageSettings()
     retention: RetentionSettings = RetentionSettings()
 
     @property

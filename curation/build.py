@@ -16,7 +16,7 @@ import polars as pl
 
 from contracts.settings import CurationSettings, Settings
 from curation import gates, pairs
-from curation.confirm import confirm, judge_all, judge_items
+from curation.confirm import confirm
 from curation.contamination.rates import contamination
 from curation.contamination.step import STAGE, contamination_step
 from curation.dedupe import deduplicate
@@ -25,12 +25,15 @@ from curation.gating import Gated, gate_candidates
 from curation.judge.base import Judge
 from curation.judge.verdicts import Judgment, Spend, total_spent
 from curation.judge_cost import cost_block, paid_for
+from curation.judging import judge_all, judge_items
 from curation.safety import safety_flow
 from curation.selection_manifest import selection_manifest
 from curation.self_approval import cap_self_approved
 from curation.sources import Progress, Sources, Workplace
 from curation.steps import Funnel, StepResult
 from curation.texts.embeddings import StaticEmbeddings
+from sinks.judge_journal import FOLDER, JudgeJournal
+from sinks.judgments import JudgmentIndex
 from sinks.lake import Lake
 
 
@@ -59,7 +62,8 @@ def build(sources: Sources, everything: Settings, judge: Judge, place: Workplace
     settings = everything.curation
     gated = gate_candidates(sources, everything, place)
     funnel = gated.funnel
-    judgments = _judge(sources.lake, judge, gated, place, now_us)
+    with JudgeJournal(everything.home / FOLDER) as journal:
+        judgments = _judge(sources.lake, judge, journal, gated, place, now_us)
     confirmed = funnel.record(confirm(gated.rows, judgments))
     rows = funnel.record(_uncontaminated(_training_rows(gated, confirmed, settings), gated, sources.released))
     once = deduplicate(rows, settings, sources.sketches())
@@ -90,12 +94,18 @@ def _uncontaminated(rows: pl.DataFrame, gated: Gated, released: frozenset[str]) 
     return replace(result, name=FINAL_CONTAMINATION, refused=refused)
 
 
-def _judge(lake: Lake, judge: Judge, gated: Gated, place: Workplace, now_us: int) -> list[Judgment]:
+def _judge(
+    lake: Lake, judge: Judge, journal: JudgeJournal, gated: Gated, place: Workplace, now_us: int
+) -> list[Judgment]:
     judgments: list[Judgment] = []
     total = gated.rows.height
+    index = JudgmentIndex(lake)
     for rows in gated.with_texts(gated.rows):
         told = partial(_tell, place.progress, len(judgments), total)
-        judgments += judge_all(lake, judge, judge_items(rows), judged_at_us=now_us, progress=told)
+        items = judge_items(rows)
+        judgments += judge_all(
+            lake, judge, items, judged_at_us=now_us, journal=journal, index=index, progress=told
+        )
     return judgments
 
 

@@ -21,7 +21,7 @@ from contracts.errors import TerminalError
 from contracts.settings import Settings
 from contracts.tables import frame_schema
 from curation.buckets import scratch
-from curation.build import build
+from curation.build import Build, build
 from curation.drop_rows import TRANSFORMS, table_rows
 from curation.engine import Engine, LocalEngine
 from curation.judge.base import Judge
@@ -35,6 +35,7 @@ from sinks.drops.manifest import read_manifest, stable_hash, verify
 from sinks.drops.publish import publish, published, stage
 from sinks.evals import identity
 from sinks.lake import Lake
+from sinks.openlineage import BuildRun, Emitter
 
 CODE_VERSION = version("tailrace")
 
@@ -105,58 +106,87 @@ def make_drop(
         drop_id = f"{sources.as_of:%Y%m%d}-{stable_hash([channel, about])[:12]}"
         if (row := published(lake, drop_id)) is not None:
             return _existing(drops_root, drop_id, row, settled)
-        with scratch(drops_root) as folder:
-            place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
-            built = build(sources, settings, judge, place, now_us=now_us)
-        counts = built.rows.group_by("kind").len()
-        per_kind = dict(counts.iter_rows())
-        tables = table_rows(built.rows, built.funnel.refused(), drop_id, about, sources.as_of)
-        tables["example_sketches"] = built.sketches.with_columns(drop_id=pl.lit(drop_id)).select(
-            list(frame_schema("example_sketches"))
-        )
-        content = {
-            "drop_id": drop_id,
-            "channel": channel,
-            **about,
-            "counts": {
-                "preference": per_kind.get("preference", 0),
-                "unpaired": per_kind.get("unpaired", 0),
-                "quarantined": tables["quarantine"].height,
-            },
-            "kto": kto_weights(built.rows),
-            "judge_cost": built.cost,
-            **built.blocks,
-            "funnel": built.funnel.stats,
-        }
-        staged = stage(drops_root, drop_id, built.rows, content)
-        registry_row = {
-            "drop_id": drop_id,
-            "channel": channel,
-            "as_of": sources.as_of,
-            "published_at": datetime.fromtimestamp(now_us / 1_000_000, UTC),
-            "inputs": msgspec.json.encode(dict(sources.versions)).decode(),
-            "config_hash": about["config_hash"],
-            "code_version": CODE_VERSION,
-            "judge_epoch": judge.epoch.id,
-            "judge": judge.epoch.name,
-            "preference_rows": per_kind.get("preference", 0),
-            "unpaired_rows": per_kind.get("unpaired", 0),
-            "quarantined_rows": tables["quarantine"].height,
-            "step_seconds": msgspec.json.encode(built.funnel.seconds).decode(),
-        }
-        folder = publish(lake, drops_root, staged, registry_row, tables, step=step)
-        return DropResult(
+        run = BuildRun(
+            job=f"drop.{channel}",
             drop_id=drop_id,
-            folder=folder,
-            new=True,
-            preference_rows=per_kind.get("preference", 0),
-            unpaired_rows=per_kind.get("unpaired", 0),
-            quarantined_rows=tables["quarantine"].height,
-            funnel=built.funnel.stats,
-            seconds=built.funnel.seconds,
-            settled=settled,
-            spent=built.spent,
+            as_of=sources.as_of,
+            inputs=sources.versions,
+            lake_root=settings.lake_root,
+            drops_root=drops_root,
         )
+        with Emitter.from_settings(settings, code_version=CODE_VERSION).run(run):
+            with scratch(drops_root) as folder:
+                place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
+                built = build(sources, settings, judge, place, now_us=now_us)
+            result = _publish(
+                sources, drops_root, drop_id, about, built, judge, settled, now_us=now_us, step=step
+            )
+            run.files = read_manifest(result.folder)["files"]
+        return result
+
+
+def _publish(
+    sources: Sources,
+    drops_root: Path,
+    drop_id: str,
+    about: Mapping[str, Any],
+    built: Build,
+    judge: Judge,
+    settled: SettleReport,
+    *,
+    now_us: int,
+    step: Callable[[str], None] | None,
+) -> DropResult:
+    channel = about["config"]["channel"]
+    per_kind = dict(built.rows.group_by("kind").len().iter_rows())
+    tables = table_rows(built.rows, built.funnel.refused(), drop_id, about, sources.as_of)
+    tables["example_sketches"] = built.sketches.with_columns(drop_id=pl.lit(drop_id)).select(
+        list(frame_schema("example_sketches"))
+    )
+    counts = {
+        "preference": per_kind.get("preference", 0),
+        "unpaired": per_kind.get("unpaired", 0),
+        "quarantined": tables["quarantine"].height,
+    }
+    content = {
+        "drop_id": drop_id,
+        "channel": channel,
+        **about,
+        "counts": counts,
+        "kto": kto_weights(built.rows),
+        "judge_cost": built.cost,
+        **built.blocks,
+        "funnel": built.funnel.stats,
+    }
+    staged = stage(drops_root, drop_id, built.rows, content)
+    registry_row = {
+        "drop_id": drop_id,
+        "channel": channel,
+        "as_of": sources.as_of,
+        "published_at": datetime.fromtimestamp(now_us / 1_000_000, UTC),
+        "inputs": msgspec.json.encode(dict(sources.versions)).decode(),
+        "config_hash": about["config_hash"],
+        "code_version": CODE_VERSION,
+        "judge_epoch": judge.epoch.id,
+        "judge": judge.epoch.name,
+        "preference_rows": counts["preference"],
+        "unpaired_rows": counts["unpaired"],
+        "quarantined_rows": counts["quarantined"],
+        "step_seconds": msgspec.json.encode(built.funnel.seconds).decode(),
+    }
+    folder = publish(sources.lake, drops_root, staged, registry_row, tables, step=step)
+    return DropResult(
+        drop_id=drop_id,
+        folder=folder,
+        new=True,
+        preference_rows=counts["preference"],
+        unpaired_rows=counts["unpaired"],
+        quarantined_rows=counts["quarantined"],
+        funnel=built.funnel.stats,
+        seconds=built.funnel.seconds,
+        settled=settled,
+        spent=built.spent,
+    )
 
 
 def kto_weights(rows: pl.DataFrame) -> dict[str, float]:

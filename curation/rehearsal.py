@@ -12,13 +12,13 @@ import polars as pl
 
 from contracts.settings import Settings
 from curation.buckets import scratch
-from curation.confirm import judge_items, known_contents
 from curation.engine import Engine, LocalEngine
 from curation.gating import Gated, gate_candidates
 from curation.judge.base import Judge
 from curation.judge.budget import Limits, Prices
 from curation.judge.forecast import Experience, Forecast, forecast
 from curation.judge.openai_judge import OpenAIJudge
+from curation.judging import judge_items, known_contents
 from curation.sources import Progress, Sources, Workplace, silent
 from sinks.drops.lock import exclusive
 from sinks.lake import Lake

@@ -14,7 +14,7 @@ Step 2 after every reload is what makes the retry safe.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -127,6 +127,28 @@ def append_once(lake: Lake, name: str, rows: pl.DataFrame, *, batch_id: str) -> 
     def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
         done = table.transaction_version(batch_id) is not None
         return (rows.clear() if done else rows), [Transaction(batch_id, 1)]
+
+    return _append(lake, name, rows, unseen)
+
+
+def append_absent(
+    lake: Lake,
+    name: str,
+    rows: pl.DataFrame,
+    *,
+    fences: Sequence[str],
+    absent: Callable[[DeltaTable, pl.DataFrame], pl.DataFrame],
+) -> int:
+    """Append the rows that a table does not hold, whoever else is appending to it.
+
+    `absent` takes the table as loaded and all rows, and returns those it lacks. `fences` are transaction
+    ids that every writer of such rows uses: two that append at once cannot both commit what they found
+    absent, the later one looks again. Returns how many rows were written; raises as `append_messages`.
+    """
+
+    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
+        versions = [(fence, table.transaction_version(fence)) for fence in fences]
+        return absent(table, rows), [Transaction(fence, (version or 0) + 1) for fence, version in versions]
 
     return _append(lake, name, rows, unseen)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +16,9 @@ from console.commands.drops_diff import drops_diff
 from console.drop_ids import resolve
 from console.forecast import show_rehearsal
 from console.funnel import show_funnel, show_reasons
+from console.moments import parse_as_of
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
-from contracts.errors import SettingsError
 from contracts.settings import Settings
 from curation.engine import make_engine
 from curation.judge.base import make_judge
@@ -39,23 +39,6 @@ class Engine(StrEnum):
 
 
 app = typer.Typer(help="List, show and verify published drops.", no_args_is_help=True)
-
-
-def parse_as_of(text: str | None) -> datetime | None:
-    """An as-of time: a date means the end of that day, UTC; a date and time (with offset) itself."""
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(
-            f"--as-of {text}: not a date",
-            hint="Use YYYY-MM-DD or an RFC 3339 time such as 2026-01-31T06:00Z.",
-        ) from None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    date_only = len(text) <= len("YYYY-MM-DD")
-    return moment + timedelta(days=1) - timedelta(microseconds=1) if date_only else moment
 
 
 def drop(

@@ -28,6 +28,11 @@ class Drops(Table):
     unpaired_rows: pl.Int64 = column("unpaired rows", ge=0)
     quarantined_rows: pl.Int64 = column("rows refused by a gate", ge=0)
     step_seconds: str = optional("time each step of the build took, seconds by step, JSON object")
+    sequence: pl.Int64 = optional(
+        "place in the chain of the registry, from 1; null before there was one", ge=1
+    )
+    previous_sha256: str = optional("`row_sha256` of the row before; empty in the first")
+    row_sha256: str = optional("SHA-256 of this row and `previous_sha256`, see sinks.drops.chain")
 
 
 class DropMarks(Table):

@@ -118,6 +118,11 @@ class Judgments(Table):
     epoch: str = column("judge epoch: hash of everything that decides a verdict")
     content_hash: str = column("hash of the judged content and its evidence")
     request_id: str = column("request that was judged first with this content")
+    origin: str = optional(
+        "who asked: the online judge, a nightly build, a calibration",
+        isin=["online", "nightly", "calibration"],
+    )
+    calls: pl.Int32 = optional("calls that may have been billed for it, retries and repairs included", ge=0)
     judge: str = column("judge as named to people, e.g. rules or openai:gpt-4.1-mini")
     verdict: str = column("the verdict", isin=["fail", "pass", "unsure"])
     failure_kind: str = optional("kind of failure, see curation.judge.verdicts")

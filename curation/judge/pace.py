@@ -51,18 +51,23 @@ class Pace:
         self._answers = 0
         self.limit = max(self.limit // 2, 1)
 
-    async def enter(self) -> int:
-        """Wait for a place; returns the round in which the call begins."""
+    @property
+    def round(self) -> int:
+        """How often it was cut so far."""
+        return self._round
+
+    async def enter(self) -> None:
+        """Wait for a place."""
         async with self._changed:
             await self._changed.wait_for(lambda: self.in_flight < self.limit)
             self.in_flight += 1
-        return self._round
 
     async def leave(self) -> None:
         """Give the place back."""
         async with self._changed:
             self.in_flight -= 1
-            self._changed.notify_all()
+            # Only as many as there are places: waking all for every answer costs more than the calls.
+            self._changed.notify(max(self.limit - self.in_flight, 0))
 
 
 class Slot:
@@ -74,8 +79,13 @@ class Slot:
         self.overloaded = False
 
     async def __aenter__(self) -> Self:
-        self._round = await self._pace.enter()
+        await self._pace.enter()
+        self.begin()
         return self
+
+    def begin(self) -> None:
+        """The call begins now, when it does not at once: an overload counts against the pace of then."""
+        self._round = self._pace.round
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

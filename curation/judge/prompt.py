@@ -75,7 +75,9 @@ def repair_messages(asked: ChatMessages, answer: str, problem: str, schema: Any)
     """The same question once more after an answer that did not fit; ``problem`` says why."""
     schema_text = msgspec.json.encode(schema).decode()
     repair = _REPAIR.format(problem=problem.replace("\n", " "), schema=schema_text)
-    return [*asked, {"role": "assistant", "content": answer}, {"role": "user", "content": repair}]
+    # An answer may escape half a surrogate pair, which cannot be sent back.
+    said = answer.encode(errors="replace").decode()
+    return [*asked, {"role": "assistant", "content": said}, {"role": "user", "content": repair}]
 
 
 def prompt_hash() -> str:

@@ -115,11 +115,10 @@ class Session:
         return await retrying(self._once, question, ledger)
 
     async def _once(self, question: Question[T], ledger: Ledger) -> str:
-        await self._pause()
         size = question.size_bytes
         await self._admitted(ledger, self._estimate(size))
         try:
-            reply = await self._call(question)
+            reply = await self._call(question, ledger)
         except CallFailed as failed:
             if failed.billed:
                 ledger.settle()
@@ -133,12 +132,21 @@ class Session:
         await self._tell()
         return _content_of(reply)
 
-    async def _call(self, question: Question[T]) -> Reply:
+    async def _call(self, question: Question[T], ledger: Ledger) -> Reply:
         async with self._pace.slot() as slot:
+            # In its place, not before: whoever waited for one must hear what others were told meanwhile.
+            await self._pause()
+            slot.begin()
             try:
                 return await self._client.ask(question.messages, question.form)
             except CallFailed:
                 slot.overloaded = True
+                raise
+            except (ItemFailed, JudgeRefused):
+                raise
+            except BaseException:
+                # Cancelled in flight, or broken where nothing should: it may be billed all the same.
+                ledger.settle()
                 raise
 
     async def _admitted(self, ledger: Ledger, input_tokens: int) -> None:
@@ -166,7 +174,7 @@ class Session:
     def _wait(self, state: RetryCallState) -> float:
         error = state.outcome.exception() if state.outcome else None
         if isinstance(error, CallFailed) and error.retry_after is not None:
-            return error.retry_after
+            return 0.0  # `_pause` waits, together with everybody else
         return self._backoff(state)
 
 

@@ -16,6 +16,7 @@ import polars as pl
 
 from contracts.errors import DropInvalid, LakeNotWritable
 from contracts.tables import frame_schema
+from sinks.drops.chain import linked
 from sinks.drops.formats import write_files
 from sinks.drops.manifest import MANIFEST_FILE, read_manifest, sha256, verify, write_manifest
 from sinks.drops.marks import superseded
@@ -62,7 +63,7 @@ def publish(
 
     1. Append its rows to the lake (once: a repeat after a crash writes nothing).
     2. Move the folder into place; a folder left there by a crash must hold the same bytes.
-    3. Append the registry row: from here on the drop is published.
+    3. Append the registry row, linked to the one before: from here on the drop is published.
     4. Point `LATEST` of the channel at it.
     """
     note = step or (lambda _: None)
@@ -83,6 +84,8 @@ def publish(
         staged.rename(final)
     note("moved")
     row = {**registry_row, "path": drop_id, "manifest_sha256": manifest_sha256}
+    # Builds of one lake wait for each other (`lock`), so the newest row is the one to follow.
+    row = linked(row, lake.scan("drops").filter(pl.col("drop_id") != drop_id).collect())
     append_once(lake, "drops", pl.DataFrame([row], schema=frame_schema("drops")), batch_id=f"drop/{drop_id}")
     note("registered")
     point_latest(drops_root, str(registry_row["channel"]), drop_id)

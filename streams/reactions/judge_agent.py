@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
@@ -16,14 +17,15 @@ from streams.reactions.consent import ConsentReactions
 from streams.reactions.dead_letters import DeadLetterReactions
 from streams.reactions.failures import decode_failure
 from streams.reactions.judging import OnlineJudge
+from streams.reactions.portions import Portions
 from streams.reactions.stats import ReactionStats
 from streams.reactions.threads import in_thread
 
 log = logging.getLogger("tailrace.reactions")
 
-BATCH: Final = 200
+BATCH: Final = 1_000
 WITHIN_S: Final = 1.0
-"""A batch is judged when it is full or this long after its first event, seconds."""
+"""A batch is read when it is full or after this long, seconds; it is judged in `Portions`."""
 
 BACKOFF_FIRST_S: Final = 0.5
 BACKOFF_MOST_S: Final = 15.0
@@ -65,9 +67,14 @@ class JudgeReactions:
         app.agent(topic, name="judge", concurrency=1)(self._follow)
 
     async def _follow(self, stream: Any) -> None:
+        portions = Portions(BATCH)
         async for events in stream.noack_take(BATCH, within=WITHIN_S):
-            if await self._handle(events):
-                for event in events:
+            for portion in portions.cut(events):
+                began = time.monotonic()
+                if not await self._handle(portion):
+                    break
+                portions.took(len(portion), time.monotonic() - began)
+                for event in portion:
                     await stream.ack(event)
 
     async def _handle(self, events: Sequence[Any]) -> bool:
@@ -106,10 +113,10 @@ class JudgeReactions:
         users = sorted({f.user_key for f in failures if f.user_key is not None})
 
         async def attempt() -> None:
-            self._judge.budget.share = self._share()
+            share = self._share()
             # Read at every attempt: a revocation must count as soon as it is known.
             fresh = self._consents.changes(users, self._purpose)
-            await in_thread(lambda: self._judge.judge(failures, fresh), name="tailrace-judge")
+            await in_thread(lambda: self._judge.judge(failures, fresh, share=share), name="tailrace-judge")
 
         return await self._patiently(attempt)
 

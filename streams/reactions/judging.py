@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,15 +13,19 @@ import polars as pl
 
 from contracts.errors import JudgeRefused
 from contracts.settings import Settings
-from curation.confirm import judge_all, judge_items
+from contracts.validation import SECOND
 from curation.eligibility import eligible
 from curation.judge.base import make_judge
 from curation.judge.budget import Limits
-from curation.judge.verdicts import Judgment, total_spent
+from curation.judge.verdicts import Judgment, Spend, total_spent
+from curation.judging import judge_all, judge_items
 from curation.redaction.step import make_redactor, redact
+from sinks.judge_journal import FOLDER, JudgeJournal
+from sinks.judgments import JudgmentIndex
 from sinks.lake import Lake
-from streams.reactions.budget import HourlyBudget
+from streams.reactions.budget import HOUR_S, Booked, HourlyBudget, share_of
 from streams.reactions.failures import consents_of, failure_frame, with_text
+from streams.reactions.spending import spent_online
 from streams.reactions.stats import ReactionStats
 
 log = logging.getLogger("tailrace.reactions")
@@ -35,6 +40,12 @@ class OnlineJudge:
 
     What it leaves unjudged is counted, and the nightly build meets it again: nothing is lost, and
     nothing is sampled in silence. Verdicts of both share one cache, the `judgments` table.
+
+    The hour outlives the process: before the first call, and whenever this worker's share of the partitions
+    changes, the budget is set to its share of what `judgments` says all online judges have spent within the
+    last hour. Partitions are alike, so that is exact in expectation for one worker and, rounding aside,
+    exact for all together. Answers that were billed and gave no verdict leave no row: they count in
+    the process that got them.
     """
 
     def __init__(
@@ -53,13 +64,26 @@ class OnlineJudge:
         self._stats = stats
         self._clock_us = clock_us
         self._judge = make_judge(settings.judge, curation=settings.curation, budget=self.budget)
+        self._journal = JudgeJournal(settings.home / FOLDER)
+        self._index = JudgmentIndex(lake)
+        self._share: float | None = None
+        self._one_at_a_time = threading.Lock()
+        self._fruitless: deque[tuple[int, Spend]] = deque()
+        stats.judge_budget_left = self.budget.left
 
-    def judge(self, failures: Sequence[Any], fresh_consents: pl.DataFrame) -> None:
+    def judge(self, failures: Sequence[Any], fresh_consents: pl.DataFrame, *, share: float = 1.0) -> None:
         """Judge a batch and store the verdicts; counts everything that becomes of it. Blocking.
 
-        `fresh_consents` are changes newer than what the lake may hold. Safe to repeat. Raises
-        `LakeUnavailable` (transient); counts are touched only at the end, so a repeat counts once.
+        `fresh_consents` are changes newer than what the lake may hold, `share` is this worker's part of the
+        partitions. Safe to repeat. Raises `LakeUnavailable` (transient); items are counted only at the end,
+        so a repeat counts once.
         """
+        # An agent that was cancelled leaves its thread behind, still judging.
+        with self._one_at_a_time:
+            self._judge_batch(failures, fresh_consents, share)
+
+    def _judge_batch(self, failures: Sequence[Any], fresh_consents: pl.DataFrame, share: float) -> None:
+        self._take_share(share)
         frame = failure_frame(failures)
         rows = with_text(self._lake, frame)
         users = rows["user_key"].drop_nulls().unique().to_list()
@@ -75,16 +99,57 @@ class OnlineJudge:
         """What the judge may see: it can be an endpoint of somebody else's."""
         return rows if self._redactor is None else redact(rows, self._redactor).rows
 
+    def _take_share(self, share: float) -> None:
+        """Go on with another share of the hour, if it is another."""
+        if share == self._share:
+            return
+        # What a dead worker paid for counts only once it is in the table.
+        self._journal.settle(self._lake, index=self._index)
+        now_us = self._clock_us()
+        spent = share_of(spent_online(self._lake, now_us), share)
+        self.budget.begin(share, [*spent, *self._spent_in_vain(now_us)])
+        self._share = share
+
+    def _spent_in_vain(self, now_us: int) -> list[Booked]:
+        ago = [((now_us - at_us) / SECOND, spend) for at_us, spend in self._fruitless]
+        return [(seconds, spend) for seconds, spend in ago if seconds < HOUR_S]
+
     def _judged(self, rows: pl.DataFrame) -> tuple[list[Judgment], str]:
         if rows.is_empty():
             return [], ""
+        before, judgments = self.budget.ever, list[Judgment]()
+        now_us = self._clock_us()
         try:
-            items = judge_items(rows)
-            return judge_all(self._lake, self._judge, items, judged_at_us=self._clock_us()), ""
+            judgments = judge_all(
+                self._lake,
+                self._judge,
+                judge_items(rows),
+                judged_at_us=now_us,
+                origin="online",
+                journal=self._journal,
+                index=self._index,
+            )
         except JudgeRefused as refused:
             # A wrong key must not stop the join beside us; readiness and the metrics tell.
             log.error("the online judge is refused: %s", refused)
             return [], f"the judge is refused: {refused}"
+        finally:
+            self._count_spending(now_us, before, judgments)
+        return judgments, ""
+
+    def _count_spending(self, now_us: int, before: Spend, judgments: Sequence[Judgment]) -> None:
+        """Everything that was paid counts, also when it brought nothing or an error came in between."""
+        spent = self.budget.ever
+        stats = self._stats
+        stats.judge_calls = spent.calls
+        stats.judge_input_tokens = spent.input_tokens
+        stats.judge_output_tokens = spent.output_tokens
+        stats.judge_cost_usd = spent.cost_usd
+        in_vain = spent - before - total_spent([j for j in judgments if j.verdict is not None])
+        if in_vain.calls > 0:
+            self._fruitless.append((now_us, in_vain))
+        while self._fruitless and self._fruitless[0][0] <= now_us - HOUR_S * SECOND:
+            self._fruitless.popleft()
 
     def _count(self, skipped: Counter[str], judgments: Sequence[Judgment], asked: int, problem: str) -> None:
         stats = self._stats
@@ -96,9 +161,4 @@ class OnlineJudge:
                 stats.unjudged[judgment.reason.value] += 1
         if problem:
             stats.unjudged["endpoint_refused"] += asked
-        spent = total_spent(judgments)
-        stats.judge_calls += spent.calls
-        stats.judge_input_tokens += spent.input_tokens
-        stats.judge_output_tokens += spent.output_tokens
-        stats.judge_cost_usd += spent.cost_usd
         stats.problem = problem

@@ -97,6 +97,12 @@ def _reaction_metrics(stats: ReactionStats) -> Iterable[Metric]:
         yield family
     for name, text in _JUDGE_COUNTERS.items():
         yield CounterMetricFamily(f"tailrace_{name}", text, value=getattr(stats, name))
+    left = GaugeMetricFamily(
+        "tailrace_judge_budget_left", "What the online judge may still spend in this hour", labels=["limit"]
+    )
+    for limit, amount in sorted(stats.judge_budget_left().items()):
+        left.add_metric([limit], amount)
+    yield left
     yield GaugeMetricFamily(
         "tailrace_reactions_delayed", "1 while the reactions are held up", value=int(bool(stats.problem))
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 
@@ -14,7 +15,8 @@ class ReactionStats:
     budget was spent). `skipped`: failures that may not be judged, by eligibility reason, or
     `not_in_lake`. `consents`: granted, revoked, outdated, invalid. `dead_letters`: seen
     on the topic, by reason. `poison`: events a reaction could not process, by topic. `drops`: nightly
-    builds by result. `problem`: what holds the reactions up right now; empty when nothing does.
+    builds by result. `judge_budget_left`: what the online judge may still spend in this hour, by limit,
+    asked for when it is shown. `problem`: what holds the reactions up right now; empty when nothing does.
     """
 
     verdicts: Counter[str] = field(default_factory=Counter)
@@ -28,4 +30,5 @@ class ReactionStats:
     judge_input_tokens: int = 0
     judge_output_tokens: int = 0
     judge_cost_usd: float = 0.0
+    judge_budget_left: Callable[[], dict[str, float]] = dict
     problem: str = ""

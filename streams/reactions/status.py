@@ -49,4 +49,5 @@ def join_numbers(stats: JoinStats) -> dict[str, Any]:
 
 def reaction_numbers(stats: ReactionStats) -> dict[str, Any]:
     """The reactions' own counts, since the worker started."""
-    return {k: dict(v) if isinstance(v, Counter) else v for k, v in vars(stats).items()}
+    numbers = {k: dict(v) if isinstance(v, Counter) else v for k, v in vars(stats).items()}
+    return numbers | {"judge_budget_left": stats.judge_budget_left()}

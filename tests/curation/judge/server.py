@@ -72,6 +72,10 @@ class FakeServer:
     in_flight: int = 0
     most_in_flight: int = 0
     delay: float = 0.0
+    storms: dict[int, float] = field(default_factory=dict)
+    """Number of a call → how long from then on (seconds) every call without a script is told to slow down."""
+    stormed: Counter[str] = field(default_factory=Counter)
+    storm_ends: float = 0.0
     base_url: str = ""
 
     async def chat(self, request: Request) -> Response:
@@ -84,6 +88,9 @@ class FakeServer:
         self.calls[marker] += 1
         faults = self.script.get(marker) or []
         fault = faults.pop(0) if faults else self.always
+        if not fault and (left := self.storm()) > 0 and marker not in self.script:
+            self.stormed[marker] += 1
+            return error(429, "slow down", retry_after=f"{left:.3f}")
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
@@ -91,6 +98,13 @@ class FakeServer:
             return await self.answer(fault, body, request)
         finally:
             self.in_flight -= 1
+
+    def storm(self) -> float:
+        """Seconds that the storm of this moment still lasts."""
+        now = time.monotonic()
+        if lasts := self.storms.pop(len(self.requests), 0.0):
+            self.storm_ends = now + lasts
+        return self.storm_ends - now
 
     async def answer(self, fault: str, body: dict[str, Any], request: Request) -> Response:
         name, _, argument = fault.partition(":")
@@ -112,6 +126,9 @@ class FakeServer:
             return error(400, "Unsupported value: 'temperature' does not support 0.0.")
         if name == "too_long":
             return error(400, "too many tokens", code="context_length_exceeded")
+        if name == "reset":
+            request.receive.__self__.transport.abort()  # type: ignore[attr-defined]
+            return Response()
         if name == "cut":
             return StreamingResponse(_cut_off(), headers={"content-length": "5000"})
         if name == "trickle":
@@ -121,6 +138,10 @@ class FakeServer:
         if name == "half_body":
             return Response('{"id": "c1", "choi', media_type="application/json")
         self.billed += 1
+        if name == "slow":
+            return StreamingResponse(_slowly(json.dumps(completion(json.dumps(self.good)))))
+        if name == "surrogate":
+            return JSONResponse(completion('{"rationale": "\\ud800'))
         if name == "empty_choices":
             return JSONResponse({**completion(""), "choices": []})
         if name == "refusal":
@@ -140,6 +161,13 @@ class FakeServer:
 async def _cut_off() -> AsyncIterator[bytes]:
     yield b'{"id": "c1"'
     raise ConnectionResetError
+
+
+async def _slowly(body: str) -> AsyncIterator[bytes]:
+    size = len(body) // 8 + 1
+    for start in range(0, len(body), size):
+        yield body[start : start + size].encode()
+        await asyncio.sleep(0.02)
 
 
 async def _trickle() -> AsyncIterator[bytes]:

@@ -26,7 +26,7 @@ def test_an_hour_slides_and_is_shared() -> None:
     now = [0.0]
     call = Spend(calls=1, input_tokens=60, output_tokens=40, cost_usd=0.1)
     budget = HourlyBudget(Limits(calls=4), clock=lambda: now[0])
-    budget.share = 0.5
+    budget.begin(0.5, [])
     assert [budget.take(call) for _ in range(3)] == [True, True, False]
     budget.book(call, call)
     budget.book(call, call)

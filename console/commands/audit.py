@@ -1,0 +1,194 @@
+"""`tailrace audit`: questions an auditor asks, one command each."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Annotated, Any
+
+import polars as pl
+import typer
+
+from console.drop_ids import resolve
+from console.moments import parse_as_of
+from console.options import Home, Json, open_lake, settings_for
+from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
+from sinks import audits
+from sinks.drops.verification import verify_registry
+from streams.identity import Identity
+from streams.pseudonym_key import load_key
+
+app = typer.Typer(help="Answer an auditor: whose rows, what kind, untouched since?", no_args_is_help=True)
+
+
+class By(StrEnum):
+    """What a drop is broken down by."""
+
+    LICENCE = "licence"
+    SOURCE = "source"
+    SYNTHETIC = "synthetic"
+    FINGERPRINT = "fingerprint"
+    JUDGE = "judge"
+
+
+@app.command("consent")
+def consent(
+    revoked: Annotated[
+        bool, typer.Option("--revoked", help="Name the rows, too; without it only drops and models.")
+    ] = False,
+    as_of: Annotated[
+        str | None, typer.Option(help="As consent stood at this day's end (UTC), or at this time.")
+    ] = None,
+    limit: Annotated[int, typer.Option(min=0, help="Most rows to show; `--json` has all.")] = 20,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Which published rows came from users who have since revoked consent, and which models saw them.
+
+    Published drops are immutable: `tailrace erase --user` builds successors without a person's rows. Exit
+    code 0 whether there are such rows or not.
+
+    With `--json`: `as_of`, `rows` (`example_id`, `drop_id`, `user_key`, `consent_scope`, `revoked_at`,
+    `policy_version`), `drops` (`drop_id`, `rows`, `users`, `share`), `models`.
+    """
+    moment = parse_as_of(as_of) or datetime.now(UTC)
+    found = audits.revoked(open_lake(settings_for(home)), moment)
+    if as_json:
+        print_json(
+            {
+                "as_of": moment,
+                "rows": found.rows.to_dicts(),
+                "drops": found.drops.to_dicts(),
+                "models": found.models.to_dicts(),
+            }
+        )
+        return
+    say(f"{found.rows.height:,} rows of published drops, as consent stood at {moment:%Y-%m-%d %H:%M}Z")
+    if found.rows.is_empty():
+        return
+    _table(found.drops)
+    if revoked:
+        _table(found.rows.head(limit))
+    if found.models.height:
+        _table(
+            found.models.select("model_id", "base_model", "adapter", "drop_ids"),
+            title="Models trained on them",
+        )
+
+
+@app.command("example")
+def example(
+    example_id: Annotated[str, typer.Argument(metavar="ID", help="Example id.", show_default=False)],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Show where an example came from and went: requests, evidence, consent, verdicts, drops, models."""
+    found = audits.example(open_lake(settings_for(home)), example_id)
+    if as_json:
+        print_json(found)
+        return
+    row = found["rows"][-1]
+    drops = ", ".join(each["drop_id"] for each in found["rows"])
+    print_table(["", example_id], [["drops", drops], *([name, _cell(value)] for name, value in row.items())])
+    for name in ("verdicts", "consents", "quarantined", "models"):
+        if found[name]:
+            _table(pl.DataFrame(found[name], infer_schema_length=None), title=name)
+
+
+@app.command("user")
+def user(
+    name: Annotated[
+        str, typer.Argument(metavar="USER", help="User id as the application sends it.", show_default=False)
+    ],
+    pseudonym: Annotated[
+        bool, typer.Option("--pseudonym", help="USER is the pseudonym (user_key) and not the id.")
+    ] = False,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Say what is held of a user: rows in every table, drops, models, consent, erasures. No texts."""
+    settings = settings_for(home)
+    lake = open_lake(settings)
+    key = name
+    if not pseudonym:
+        identity = Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
+        key = identity.user_key(name)
+    found = audits.user(lake, key)
+    if as_json:
+        print_json(found)
+        return
+    out.print(f"user_key {key}", highlight=False)
+    print_table(["table", "rows"], [list(each) for each in found["tables"].items()])
+    for part in ("drops", "models", "consents", "erasures"):
+        if found[part]:
+            _table(pl.DataFrame(found[part], infer_schema_length=None), title=part)
+
+
+@app.command("drop")
+def drop(
+    drop_id: Annotated[str, typer.Argument(help="Drop id, or `latest`.")] = "latest",
+    by: Annotated[By, typer.Option(help="What to break it down by.")] = By.SOURCE,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Break a drop down by licence, source, synthetic share, behaviour fingerprint or judge epoch."""
+    settings = settings_for(home)
+    name = resolve(settings, drop_id)
+    found = audits.breakdown(open_lake(settings), name, by.value)
+    if as_json:
+        print_json({"drop_id": name, "by": by.value, "shares": found.to_dicts()})
+        return
+    _table(found, title=f"{name} by {by.value}")
+
+
+@app.command("verify")
+def verify(home: Home = None, as_json: Json = False) -> None:
+    """Check the registry's hash chain, every manifest and every byte of every drop.
+
+    Exit code 1 when something is off, a line per problem. The head is the hash of the newest registry row:
+    note it elsewhere, and a rewritten history shows.
+    """
+    settings = settings_for(home)
+    with progress_bar(quiet=as_json) as bar:
+        task = bar.add_task("verifying drops", total=None)
+        found = verify_registry(
+            open_lake(settings),
+            settings.drops_root,
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    if as_json:
+        print_json(
+            {
+                "ok": not found.problems,
+                "drops": found.drops,
+                "files": found.files,
+                "unchained": found.unchained,
+                "head": found.head,
+                "problems": found.problems,
+            }
+        )
+    else:
+        for problem in found.problems:
+            out.print(problem, highlight=False, markup=False, soft_wrap=True)
+        say(
+            f"{found.drops:,} drops, {found.files:,} files, {len(found.problems):,} problems; "
+            f"head {found.head or 'none'}"
+        )
+        if found.unchained:
+            say(
+                f"{found.unchained:,} drops are older than the chain: their files are checked, their rows not"
+            )
+    if found.problems:
+        raise typer.Exit(EXIT_FAILED)
+
+
+def _table(rows: pl.DataFrame, *, title: str | None = None) -> None:
+    print_table(rows.columns, [[_cell(value) for value in row] for row in rows.rows()], title=title)
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}Z"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
+    return value

@@ -1,0 +1,111 @@
+"""`tailrace models`: which models were trained on which drops, and what a new base model changes."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+import typer
+
+from console.drop_ids import resolve
+from console.options import Home, Json, open_lake, settings_for
+from console.terminal import out, print_json, print_table, say
+from sinks import models as registry
+
+app = typer.Typer(
+    help="Register trained models, and see what a new base model changes.", no_args_is_help=True
+)
+
+
+@app.command("register")
+def register(
+    drop: Annotated[
+        list[str],
+        typer.Option(help="Drop it was trained on; may be given several times.", show_default=False),
+    ],
+    base_model: Annotated[str, typer.Option(help="Base model it was trained from.", show_default=False)],
+    adapter: Annotated[
+        str | None, typer.Option(help="Name of the adapter, when only that was trained.", show_default=False)
+    ] = None,
+    checkpoint: Annotated[
+        str | None, typer.Option(metavar="URI", help="Where the weights are.", show_default=False)
+    ] = None,
+    model_id: Annotated[
+        str | None,
+        typer.Option(help="Id to register it under (default: made of the rest).", show_default=False),
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Register a model: from then on audits and erasures name it wherever one of its drops is touched."""
+    settings = settings_for(home)
+    training = registry.Training(
+        drops=tuple(resolve(settings, name) for name in drop),
+        base_model=base_model,
+        adapter=adapter,
+        checkpoint=checkpoint,
+    )
+    name, new = registry.register(open_lake(settings), training, now=datetime.now(UTC), model_id=model_id)
+    if as_json:
+        print_json({"model_id": name, "new": new})
+        return
+    say(f"{'registered' if new else 'was registered before'}:")
+    out.print(name, highlight=False)
+
+
+@app.command("list")
+def list_models(home: Home = None, as_json: Json = False) -> None:
+    """List registered models, newest first."""
+    rows = registry.registered(open_lake(settings_for(home)))
+    if as_json:
+        print_json(rows.to_dicts())
+        return
+    columns = ["model_id", "base_model", "adapter", "checkpoint_uri", "drop_ids", "registered_at"]
+    print_table(columns, [[_cell(value) for value in row] for row in rows.select(columns).rows()])
+
+
+@app.command("impact")
+def impact(
+    base_model: Annotated[
+        str, typer.Option(help="The base model that is to replace the others.", show_default=False)
+    ],
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Say what a change of the base model leaves stale: models, drops, rows, and how to rebuild them.
+
+    An adapter is bound to its base model, so every model on another base has to be trained again. Drops are
+    text: rows whose worse side the old model wrote are off-policy for the new one, and rows people wrote stay
+    true. Exit code 0; an empty list means that nothing was trained on another base.
+    """
+    found = registry.impact(open_lake(settings_for(home)), base_model)
+    if as_json:
+        print_json([{**asdict(each), "rebuild": rebuild_command(each, base_model)} for each in found])
+        return
+    if not found:
+        say(f"no registered model is on another base than {base_model}")
+        return
+    print_table(
+        ["drop", "models", "adapters", "rows", "stale (off-policy)", "unknown writer", "by people"],
+        [
+            [i.drop_id, _cell(i.models), _cell(i.adapters), i.rows, i.stale, i.unknown, i.people]
+            for i in found
+        ],
+    )
+    for each in found:
+        out.print(rebuild_command(each, base_model), highlight=False, markup=False, soft_wrap=True)
+
+
+def rebuild_command(found: registry.Impact, base_model: str) -> str:
+    """What builds the drop again for another base: same inputs, the new base's own answers capped."""
+    return (
+        f"TAILRACE_CURATION__TARGET_FAMILY={base_model} TAILRACE_CURATION__CHANNEL={found.channel} "
+        f"tailrace drop --as-of {found.as_of:%Y-%m-%dT%H:%M:%S.%fZ}"
+    )
+
+
+def _cell(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}Z"
+    return ", ".join(value) if isinstance(value, list) else value
