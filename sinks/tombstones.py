@@ -146,14 +146,20 @@ class Tombstones:
             self._hashes = self._make()
         return self._hashes
 
-    def guard(self, lake: Lake, table: DeltaTable, name: str, rows: pl.DataFrame) -> None:
+    def guard(
+        self, lake: Lake, table: DeltaTable, name: str, rows: pl.DataFrame, cleared: int | None = None
+    ) -> None:
         """Refuse to append rows of an erased person to a table as loaded. Raises `PersonErased`.
 
         An erasure first writes its tombstone, then changes `ERASED_KEY` of every table: an append under way
         fails to commit and loads the table anew, and one that loads it later sees the property. So no row of
-        the person comes in behind the deletion, and without erasures nothing is read at all.
+        the person comes in behind the deletion, and without erasures nothing is read at all. `cleared`:
+        version of the tombstones that the rows have been sorted out by; they are not looked at again unless
+        the table demands a newer one.
         """
         wanted = int(table.metadata().configuration.get(ERASED_KEY) or -1)
+        if cleared is not None and wanted <= cleared:
+            return
         if wanted > self.version:
             self.refresh(lake)
         if PERSONAL[name].nothing or not self:

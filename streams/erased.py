@@ -40,6 +40,8 @@ def refuse(decoded: Decoded, tombstones: Tombstones, topics: Mapping[str, str]) 
 
 def without_erased(checkpoint: Checkpoint, tombstones: Tombstones) -> Checkpoint:
     """The checkpoint without rows of people who were erased while it was made."""
+    # Read first: what is learned of meanwhile is looked for at the commit.
+    cleared = tombstones.version
     letters = [_emptied(checkpoint.dead_letters, tombstones)]
     rows = {kind: frame for kind, (_, frame) in checkpoint.bronze.items()}
     bronze = {}
@@ -53,6 +55,7 @@ def without_erased(checkpoint: Checkpoint, tombstones: Tombstones) -> Checkpoint
         bronze=bronze,
         dead_letters=pl.concat(letters),
         interactions=interactions.filter(~tombstones.hits("interactions", interactions)),
+        cleared=cleared,
     )
 
 

@@ -155,6 +155,7 @@ class JoinPipeline:
 
     def process(self, batch: Batch, stats: JoinStats) -> Checkpoint:
         """Take in a batch, settle what is due, and say what has to become durable."""
+        cleared = self.tombstones.version
         batch = replace(batch, decoded=refuse(batch.decoded, self.tombstones, self._topics))
         bronze = {kind: self._take_in(kind, frame) for kind, frame in batch.decoded.frames.items()}
         before = dict(self._reached)
@@ -186,6 +187,7 @@ class JoinPipeline:
             restart=restart,
             recheck=late > 0,
             poison=settled.poison,
+            cleared=cleared,
         )
 
     def _settle(self, due: Due, before: Mapping[int, int], *, settled_at_us: int) -> Isolated[pl.DataFrame]:

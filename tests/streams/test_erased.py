@@ -70,10 +70,13 @@ class Stream:
 
     def store(self, checkpoint: Any, name: str) -> None:
         for kind, (topic, rows) in checkpoint.bronze.items():
-            append_messages(self.lake, kind, f"{topic}@{name}", rows.select(list(frame_schema(kind))))
+            bronze = rows.select(list(frame_schema(kind)))
+            append_messages(self.lake, kind, f"{topic}@{name}", bronze, cleared=checkpoint.cleared)
         for (topic,), rows in checkpoint.dead_letters.group_by("topic"):
-            append_messages(self.lake, "dead_letters", f"{topic}@{name}", rows)
-        append_revisions(self.lake, checkpoint.interactions, watermarks=checkpoint.watermarks)
+            append_messages(self.lake, "dead_letters", f"{topic}@{name}", rows, cleared=checkpoint.cleared)
+        append_revisions(
+            self.lake, checkpoint.interactions, watermarks=checkpoint.watermarks, cleared=checkpoint.cleared
+        )
 
     def run(self, batch: list[RawMessage], name: str) -> None:
         self.store(self.process(batch), name)
