@@ -2,38 +2,55 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
 from sinks.erasure.needles import Needles
+from sinks.judge_journal import FOLDER
 
 REPORTS: Final = ("report.html",)
-JUDGE: Final = "judge"
+JOURNALS: Final = (".jsonl", ".unusable")
 
 
 def clean_home(home: Path, needles: Needles, keys: frozenset[str]) -> list[str]:
     """Remove the person from files of the home folder; returns their names.
 
-    Reports that mention the person are deleted, to be written anew. Journals of the judge (JSON lines) lose
-    the lines that quote the person or answer one of `keys`, the hashes of judged contents. Files that hold
-    neither stay as they are.
+    Reports that mention the person are deleted, to be written anew. Journals of the judge (JSON lines) that
+    nobody is writing lose the lines that quote the person or answer one of `keys`, the hashes of judged
+    contents. One that a judge is writing is emptied by it within seconds, and what it stores of an erased
+    person is refused; the proof looks at it in any case.
     """
     touched = []
     for path in (home / name for name in REPORTS):
         if path.is_file() and _holds(path.read_text(errors="replace"), needles, keys):
             path.unlink()
             touched.append(path.name)
-    folder = home / JUDGE
-    for path in sorted(folder.rglob("*.jsonl")) if folder.is_dir() else ():
-        lines = path.read_text(errors="replace").splitlines(keepends=True)
-        kept = [line for line in lines if not _holds(line, needles, keys)]
-        if len(kept) < len(lines):
-            beside = path.with_name(f".{path.name}.{os.getpid()}")
-            beside.write_text("".join(kept))
-            beside.replace(path)
-            touched.append(path.relative_to(home).as_posix())
-    return touched
+    folder = home / FOLDER
+    journals = [path for path in sorted(folder.rglob("*")) if path.suffix in JOURNALS]
+    return touched + [
+        path.relative_to(home).as_posix()
+        for path in journals
+        if _without_lines(path, lambda line: _holds(line, needles, keys))
+    ]
+
+
+def _without_lines(path: Path, leaves: Callable[[str], bool]) -> bool:
+    """Take lines out of a file nobody has locked; whether there were any."""
+    try:
+        with path.open(errors="replace") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            lines = file.readlines()
+            kept = [line for line in lines if not leaves(line)]
+            if len(kept) < len(lines):
+                beside = path.with_name(f".{path.name}.{os.getpid()}")
+                beside.write_text("".join(kept))
+                beside.replace(path)
+    except (FileNotFoundError, BlockingIOError):
+        return False
+    return len(kept) < len(lines)
 
 
 def _holds(text: str, needles: Needles, keys: frozenset[str]) -> bool:

@@ -19,6 +19,7 @@ from sinks.erasure.history import purge
 from sinks.erasure.needles import pieces
 from sinks.erasure.person import Person
 from sinks.erasure.rewriting import look, rewrite
+from sinks.judge_journal import FOLDER, adopt
 from sinks.maintenance_compaction import set_properties
 from sinks.tombstones import ERASED_KEY
 
@@ -32,6 +33,8 @@ def request(place: Place, subject: Subject, work: Work) -> Person:
     A writer may have added rows between the search and the fence; none does after it. Raises
     `ErasureRefused` under a legal hold.
     """
+    # What dead judges were paid for becomes rows, and is found as such.
+    adopt(place.home / FOLDER, place.lake)
     person = place.person(subject, work.ids, work.loose)
     for number in range(MOST_ROUNDS):
         place.progress("looking for the person")

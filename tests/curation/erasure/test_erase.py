@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import polars as pl
 import pytest
 from deltalake import DeltaTable
@@ -18,6 +19,9 @@ from curation.retention.holds import holds, place_hold, release_hold
 from sinks.drops.manifest import read_manifest, verify
 from sinks.drops.marks import superseded
 from sinks.drops.publish import registry
+from sinks.judge_journal import FOLDER
+from sinks.judgments import store_judgments
+from sinks.lake import Lake
 from sinks.maintenance_compaction import merge
 from sinks.maintenance_layout import Step, day_files
 from sinks.transactions import append_once
@@ -401,17 +405,29 @@ def test_a_later_drop_takes_the_successor_for_the_earlier_one(world: World) -> N
 
 
 def test_the_report_and_the_journals_of_the_judge_lose_the_person(world: World) -> None:
-    (world.home / "report.html").write_text(
-        f"<p>The capital is Canberra, as everybody who ever met {ANNA} knows.</p>"
-    )
-    journal = world.home / "judge" / "run.jsonl"
-    journal.parent.mkdir()
-    journal.write_text(f'{{"key":"1","reply":"request-{ANNA} is wrong"}}\n{{"key":"2","reply":"fine"}}\n')
+    said = f"The capital is Canberra, as everybody who ever met {ANNA} knows."
+    (world.home / "report.html").write_text(f"<p>{said}</p>")
+    folder = world.home / FOLDER
+    folder.mkdir()
+    about = {name: {"request_id": f"request-{name}", "content_hash": f"hash-{name}"} for name in (ANNA, BERT)}
+    rows = table_rows("judgments", [about[ANNA] | {"rationale": said}, about[BERT]]).to_dicts()
+    (folder / "dead.jsonl").write_bytes(b"\n".join(map(msgspec.json.encode, rows)) + b"\n")
+    (folder / "odd.jsonl").write_text(f'{{"judge": 1, "why": "{said}"}}\n{{"judge": 1, "why": "fine"}}\n')
     done = world.erase(USER)
     assert done.absent
-    assert done.certificate["other_files"] == ["judge/run.jsonl", "report.html"]
-    assert journal.read_text() == '{"key":"2","reply":"fine"}\n'
+    assert done.certificate["other_files"] == ["judge/odd.unusable", "report.html"]
+    assert (folder / "odd.unusable").read_text() == '{"judge": 1, "why": "fine"}\n'
+    assert not (folder / "dead.jsonl").exists()
+    assert world.lake.scan("judgments").collect()["content_hash"].to_list() == [f"hash-{BERT}"]
     assert not (world.home / "report.html").exists()
+
+
+def test_a_judge_that_comes_too_late_stores_the_verdicts_on_others(world: World) -> None:
+    assert world.erase(USER).absent
+    rows = table_rows("judgments", [{"request_id": f"request-{n}", "content_hash": n} for n in (ANNA, BERT)])
+    late = Lake(world.lake.root, hashes=lambda: IDENTITY)
+    assert store_judgments(late, rows) == 1
+    assert late.scan("judgments").collect()["request_id"].to_list() == [f"request-{BERT}"]
 
 
 def test_what_killed_builds_left_is_swept(world: World) -> None:
