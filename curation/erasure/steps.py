@@ -5,7 +5,9 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Final
 
-from contracts.errors import ErasureRefused
+from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
+
+from contracts.errors import CommitFenced, ErasureRefused
 from contracts.tables.persons import ID_KINDS
 from curation.erasure.identify import held_by_others, identify, own_texts
 from curation.erasure.other_files import clean_home
@@ -18,7 +20,7 @@ from sinks.drops.manifest import stable_hash
 from sinks.erasure.history import purge
 from sinks.erasure.needles import pieces
 from sinks.erasure.person import Person
-from sinks.erasure.rewriting import look, rewrite
+from sinks.erasure.rewriting import MOST_ATTEMPTS, PAUSE_S, look, rewrite
 from sinks.judge_journal import FOLDER, adopt
 from sinks.maintenance_compaction import set_properties
 from sinks.tombstones import ERASED_KEY
@@ -81,9 +83,15 @@ def _note_texts(place: Place, person: Person, work: Work) -> None:
 def _fence(place: Place) -> None:
     """Make every table that can hold people demand that writers know the newest tombstones."""
     version = str(place.lake.version("erasures"))
+    patiently = Retrying(
+        retry=retry_if_exception_type(CommitFenced),
+        stop=stop_after_attempt(MOST_ATTEMPTS),
+        wait=wait_fixed(PAUSE_S),
+        reraise=True,
+    )
     for name in place.tables:
         if place.lake.table(name).metadata().configuration.get(ERASED_KEY) != version:
-            set_properties(place.lake, name, {ERASED_KEY: version})
+            patiently(set_properties, place.lake, name, {ERASED_KEY: version})
 
 
 def take_rows(place: Place, person: Person, work: Work) -> None:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-import msgspec
 import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -14,8 +13,6 @@ from contracts.errors import DropInvalid
 from sinks.drops.formats import PROVENANCE_FILE
 
 _TEXTS: Final = ("prompt", "chosen", "rejected", "tools")
-
-_encode = msgspec.json.Encoder().encode
 
 
 def read_rows(folder: Path) -> pl.DataFrame:
@@ -51,40 +48,47 @@ def _read(folder: Path, name: str) -> pa.Table:
 
 
 def _frame(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(table)
+    frame = pl.from_arrow(pa.table({name: _plain(table[name]) for name in table.column_names}))
     assert isinstance(frame, pl.DataFrame)
     return frame
 
 
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """JSON values as the text they are stored as."""
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return column.cast(kind.storage_type)
+    if pa.types.is_list(kind) and isinstance(kind.value_type, pa.BaseExtensionType):
+        return column.cast(pa.list_(kind.value_type.storage_type))
+    return column
+
+
 def _texts(table: pa.Table) -> pl.DataFrame:
     """The columns of a training file that are not in its provenance."""
-    paired = "chosen" in table.column_names
-    columns: dict[str, list[Any]] = {}
-    for name in table.column_names:
-        if name in ("prompt", "chosen", "rejected", "completion", "tools"):
-            columns[name] = [_turns(value) for value in table[name].to_pylist()]
-    height = table.num_rows
-    label: list[bool | None] = [None] * height if paired else table["label"].to_pylist()
+    rows = _frame(table)
+    turns = {
+        name: _json(name, dtype) for name, dtype in rows.schema.items() if name in (*_TEXTS, "completion")
+    }
+    paired = "chosen" in turns
     if not paired:
-        said = columns.pop("completion")
-        columns["chosen"] = [text if good else None for text, good in zip(said, label, strict=True)]
-        columns["rejected"] = [None if good else text for text, good in zip(said, label, strict=True)]
-    columns.setdefault("tools", [None] * height)
-    return pl.DataFrame(
-        [pl.Series(name, columns[name], dtype=pl.String) for name in _TEXTS]
-        + [
-            pl.Series("label", label, dtype=pl.Boolean),
-            pl.Series("kind", ["preference" if paired else "unpaired"] * height, dtype=pl.String),
-        ]
+        said = turns.pop("completion")
+        turns |= {"chosen": pl.when("label").then(said), "rejected": pl.when(~pl.col("label")).then(said)}
+    turns.setdefault("tools", pl.lit(None, dtype=pl.String))
+    return rows.select(
+        **{name: turns[name] for name in _TEXTS},
+        label=pl.lit(None, dtype=pl.Boolean) if paired else pl.col("label"),
+        kind=pl.lit("preference" if paired else "unpaired"),
     )
 
 
-def _turns(value: Any) -> str | None:
-    """Turns as one JSON list; each may come as an object or as the JSON of one."""
-    if value is None or isinstance(value, str):
-        return value
-    turns = [msgspec.json.decode(turn) if isinstance(turn, str | bytes) else turn for turn in value]
-    return _encode(turns).decode()
+def _json(column: str, dtype: pl.DataType) -> pl.Expr:
+    """Turns as one JSON list; each comes as an object or as the JSON of one."""
+    if not isinstance(dtype, pl.List):
+        return pl.col(column)
+    turn = pl.element()
+    if isinstance(dtype.inner, pl.Struct):
+        turn = turn.struct.json_encode()
+    return pl.concat_str(pl.lit("["), pl.col(column).list.eval(turn).list.join(","), pl.lit("]"))
 
 
 def _empty(provenance: pl.DataFrame) -> pl.DataFrame:

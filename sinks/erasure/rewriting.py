@@ -33,7 +33,7 @@ from sinks.lake_errors import translated
 from sinks.maintenance_compaction import CLAIM_KEY, COMPRESSION_LEVEL, claim
 
 MOST_ATTEMPTS: Final = 12
-_PAUSE_S: Final = 0.25
+PAUSE_S: Final = 0.25
 
 REASON_KEY: Final = "tailrace.reason"
 """In a commit: why rows were taken out."""
@@ -102,7 +102,7 @@ def rewrite(
     if not (seen := look(lake, name, change, only=only)).files:
         return seen
     for attempt in range(MOST_ATTEMPTS):
-        time.sleep(attempt * _PAUSE_S)
+        time.sleep(attempt * PAUSE_S)
         try:
             mark = claim(lake, name, options)
             with translated(lake, name):

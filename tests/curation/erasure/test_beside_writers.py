@@ -121,7 +121,7 @@ def test_writers_that_never_rest_end_it_with_an_error_that_can_be_tried_again(
 
     with monkeypatch.context() as patch:
         patch.setattr(rewriting, "claim", overtaken)
-        patch.setattr(rewriting, "_PAUSE_S", 0.0)
+        patch.setattr(rewriting, "PAUSE_S", 0.0)
         with pytest.raises(CommitFenced):
             world.erase(USER)
     assert world.erase(USER).absent
