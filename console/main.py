@@ -60,7 +60,11 @@ COMMANDS = (
         "agreement:agreement",
         "Say how far raters agree: Krippendorff's α, Cohen's and Fleiss' κ, AC1, each with its interval.",
     ),
-    Command("judge", "judge:app", "Measure judges: agreement, consistency, bias."),
+    Command(
+        "judge",
+        "judge:app",
+        "Calibrate judges, see them drift, label what they leave to people; agreement, consistency, bias.",
+    ),
     Command(
         "dead-letters",
         "dead_letters:app",

@@ -70,6 +70,17 @@ def _cell(value: Any) -> str:
     return str(value)
 
 
+def visible(text: str) -> str:
+    """Text that others wrote, with every character that does not print (but line breaks and tabs) escaped."""
+    if text.isprintable():
+        return text
+    return "".join(c if c in "\n\t" or c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
+
+
 def say(message: str) -> None:
     """A line for a person, on standard error so that standard output stays clean."""
     err.print(message, highlight=False, soft_wrap=True)

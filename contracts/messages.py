@@ -1,4 +1,4 @@
-"""Chat messages: from the wire to the one stored form, and from there to text and to chat turns.
+"""Chat messages: from the wire to the one stored form, and from there to text.
 
 The stored form is canonical JSON: a list of ``{"role", "parts", …}`` in OpenTelemetry GenAI shape,
 compact, keys of messages in declaration order, keys of parts sorted. Sugar (`prompt`, `response`,
@@ -8,7 +8,6 @@ compact, keys of messages in declaration order, keys of parts sorted. Sugar (`pr
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import msgspec
 
@@ -108,22 +107,3 @@ def output_text(messages: Sequence[Message] | None) -> str | None:
         return None
     texts = [text for message in messages if (text := message_text(message))]
     return "\n".join(texts) if texts else None
-
-
-def is_plain_text(messages: Sequence[Message]) -> bool:
-    """Whether `chat_turns` loses nothing but reasoning: no tool calls, files or other parts."""
-    return all(part["type"] in TEXT_TYPES for m in messages for part in m.parts or ())
-
-
-def chat_turns(messages: Sequence[Message]) -> list[dict[str, str]]:
-    """Plain ``{"role", "content"}`` turns, the shape TRL and the OpenAI API read.
-
-    Only meaningful when `is_plain_text` holds; other parts are left out. Reasoning is left out too:
-    it is no part of what the user saw.
-    """
-    return [{"role": m.role, "content": message_text(m)} for m in messages]
-
-
-def parse_turns(turns: Sequence[dict[str, Any]]) -> list[Message]:
-    """Messages from plain ``{"role", "content"}`` turns."""
-    return [text_message(str(t["role"]), str(t["content"])) for t in turns]

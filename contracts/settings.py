@@ -215,6 +215,15 @@ class CurationSettings(_Section):
     self_approval_share: float = Field(
         0.25, ge=0, le=1, description="most of a drop whose chosen side the target family wrote; 1: no cap"
     )
+    length_balance: float | None = Field(
+        None,
+        ge=0.5,
+        lt=1,
+        description="most of the pairs whose chosen side is the longer one; none given: as they come",
+    )
+    validation_share: float = Field(
+        0.05, ge=0, lt=1, description="share of users whose rows are for validation, not for training"
+    )
     edit_ratio_min: float = Field(0.05, ge=0, le=1, description="edits of unknown class below are cosmetic")
     edit_ratio_max: float = Field(0.9, ge=0, le=1, description="edits above are a new text, not a correction")
     weights: str = Field(
@@ -278,6 +287,11 @@ class JudgeSettings(JudgeEndpointSettings):
     )
     batch_price_share: float = Field(
         0.5, ge=0, le=1, description="what a call through the Batch API costs, as share of the price"
+    )
+    batch_wait_hours: float = Field(
+        12,
+        ge=0,
+        description="longest wait for batches in one run; what is not there then, a later run fetches",
     )
     alone: Literal["calibrated", "always"] = Field(
         "calibrated",
@@ -371,6 +385,11 @@ class Settings(BaseSettings):
     def lake_root(self) -> str:
         """Root of the Delta tables: a folder or an object-store URL."""
         return self.lake.root or str(self.home / "lake")
+
+    @property
+    def batches_root(self) -> Path:
+        """Folder in which batches of questions to the judge are remembered while they are out."""
+        return self.home / "judge" / "batches"
 
     @property
     def drops_root(self) -> Path:

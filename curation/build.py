@@ -2,39 +2,51 @@
 
 The gates before the judge are in `gating`. After them:
 
-1. confirm: the judge looks at the candidates;
-2. pairs and unpaired rows, bucket by bucket; gates on their final text; one row per content.
+1. confirm: the judge of their feature looks at the candidates;
+2. pairs of people, rewrites that the judge prefers, and unpaired rows (`training_rows`);
+3. one row per content.
 """
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Final
 
 import polars as pl
 
-from contracts.settings import CurationSettings, Settings
-from curation import gates, pairs
+from contracts.settings import Settings
+from curation.bench_judging import Judged, judge_by_feature
 from curation.confirm import confirm
 from curation.contamination.rates import contamination
 from curation.contamination.step import STAGE, contamination_step
 from curation.dedupe import deduplicate
+from curation.drop_rows import finished
 from curation.example_sketches import sketch_rows
 from curation.gating import Gated, gate_candidates
+from curation.group_split import split_block
 from curation.judge.base import Judge
-from curation.judge.verdicts import Judgment, Spend, total_spent
+from curation.judge.bench import Bench
+from curation.judge.panel_stats import panel_manifest
+from curation.judge.verdicts import Spend, total_spent
 from curation.judge_cost import cost_block, paid_for
-from curation.judging import judge_all, judge_items
+from curation.judging import judge_items
+from curation.length_bias import balance_lengths, length_bias
+from curation.own_family import family_manifest, own_family
+from curation.redaction.step import make_redactor
 from curation.safety import safety_flow
 from curation.selection_manifest import selection_manifest
 from curation.self_approval import cap_self_approved
 from curation.sources import Progress, Sources, Workplace
 from curation.steps import Funnel, StepResult
 from curation.texts.embeddings import StaticEmbeddings
+from curation.training_rows import Bar, training_rows
+from curation.verdict_memory import Memory
 from sinks.judge_journal import FOLDER, JudgeJournal
-from sinks.judgments import JudgmentIndex
-from sinks.lake import Lake
+
+log = logging.getLogger("tailrace.build")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,31 +66,43 @@ class Build:
     blocks: dict[str, object] = field(default_factory=dict)
 
 
-def build(sources: Sources, everything: Settings, judge: Judge, place: Workplace, *, now_us: int) -> Build:
+def build(
+    sources: Sources, everything: Settings, judge: Judge | Bench, place: Workplace, *, now_us: int
+) -> Build:
     """Run every step; writes nothing to the lake but verdicts (the judge's cache).
 
     `now_us` is the clock at which verdicts are made, UTC microseconds.
     """
-    settings = everything.curation
+    settings, bench = everything.curation, Bench.over(judge, everything.judge)
     gated = gate_candidates(sources, everything, place)
     funnel = gated.funnel
+    wanted = funnel.record(own_family(gated.rows, bench))
     with JudgeJournal(everything.home / FOLDER) as journal:
-        judgments = _judge(sources.lake, judge, journal, gated, place, now_us)
-    confirmed = funnel.record(confirm(gated.rows, judgments))
-    rows = funnel.record(_uncontaminated(_training_rows(gated, confirmed, settings), gated, sources.released))
+        memory = Memory(sources.lake, now_us, journal)
+        judged = _judge(memory, bench, gated, wanted, place)
+        confirmed = funnel.record(confirm(wanted, judged.judgments))
+        bar = Bar(bench, settings, make_redactor(everything.privacy), memory)
+        training = training_rows(sources, gated, confirmed, judged.judgments, bar, place)
+    rows = funnel.record(_uncontaminated(training.rows, gated, sources.released))
     once = deduplicate(rows, settings, sources.sketches())
-    final = funnel.record(cap_self_approved(funnel.record(once.result), settings))
+    balanced = funnel.record(balance_lengths(funnel.record(once.result), settings))
+    final = finished(funnel.record(cap_self_approved(balanced, settings)), settings)
     return Build(
         rows=final,
         sketches=sketch_rows(final, once.result.kept["example_id"], once.sketches, StaticEmbeddings.load()),
         funnel=funnel,
-        cost=cost_block(paid_for(judgments), Spend(), examples=final.height),
-        spent=total_spent(judgments),
+        cost=cost_block(paid_for(judged.judgments), training.cost, examples=final.height),
+        spent=total_spent(judged.judgments) + training.spent,
         blocks={
             "selection": selection_manifest(final, settings),
+            "splits": split_block(final, settings),
+            "length_bias": length_bias(final, settings),
             "safety": safety_flow(gated.eligible, final, funnel.refused()),
             "redaction": gated.redaction,
             "contamination": contamination(funnel.refused(), sources.evals, gated.rows.height),
+            "judge_family": family_manifest(gated.rows, wanted, final),
+            **training.blocks,
+            **({"panel": panel_manifest(judged.votes)} if judged.votes else {}),
         },
     )
 
@@ -94,40 +118,20 @@ def _uncontaminated(rows: pl.DataFrame, gated: Gated, released: frozenset[str]) 
     return replace(result, name=FINAL_CONTAMINATION, refused=refused)
 
 
-def _judge(
-    lake: Lake, judge: Judge, journal: JudgeJournal, gated: Gated, place: Workplace, now_us: int
-) -> list[Judgment]:
-    judgments: list[Judgment] = []
-    total = gated.rows.height
-    index = JudgmentIndex(lake)
-    for rows in gated.with_texts(gated.rows):
-        told = partial(_tell, place.progress, len(judgments), total)
-        items = judge_items(rows)
-        judgments += judge_all(
-            lake, judge, items, judged_at_us=now_us, journal=journal, index=index, progress=told
-        )
-    return judgments
+def _judge(memory: Memory, bench: Bench, gated: Gated, wanted: pl.DataFrame, place: Workplace) -> Judged:
+    judged = Judged()
+    if unknown := bench.unknown_features(gated.eligible["feature"].unique()):
+        log.warning("judge.rubrics names features that no request has: %s", ", ".join(unknown))
+    frames: Iterable[pl.DataFrame] = gated.with_texts(wanted)
+    if bench.settings.mode == "batch":
+        # Every bucket by itself would wait for a batch of its own, one after the other.
+        frames = [pl.concat(frames)]
+    for rows in frames:
+        told = partial(_tell, place.progress, len(judged.judgments), wanted.height)
+        features = rows["feature"].to_list()
+        judged.add(judge_by_feature(memory, bench, judge_items(rows), features, progress=told))
+    return judged
 
 
 def _tell(progress: Progress, before: int, total: int, done: int, _: int) -> None:
     progress("judging", before + done, total)
-
-
-def _training_rows(gated: Gated, confirmed: pl.DataFrame, settings: CurationSettings) -> pl.DataFrame:
-    """Pairs, then unpaired rows of what no pair uses, that pass the gates on final text."""
-    # A pair's two requests are of one session, so they lie in one bucket.
-    accepted = gated.accepted.join(confirmed, on="session_id", how="semi")
-    made = pl.concat(
-        pairs.made_from(failures, answers)
-        for failures, answers in zip(
-            gated.with_texts(confirmed.filter("failing")),
-            gated.with_texts(accepted),
-            strict=True,
-        )
-    )
-    made = gated.funnel.record(gates.final_text("pairs", made, settings))
-    paired = pl.concat([made["rejected_request_id"], made["chosen_request_id"]]).drop_nulls()
-    rest = confirmed.filter(~pl.col("request_id").is_in(paired.implode()))
-    single = pl.concat(map(pairs.unpaired_rows, gated.with_texts(rest)))
-    single = gated.funnel.record(gates.final_text("unpaired", single, settings))
-    return pl.concat([made, single])

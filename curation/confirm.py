@@ -3,59 +3,38 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
 import polars as pl
 
+from curation.deciding import decided
+from curation.judge.authority import Authority
+from curation.judge.routing import ROUTED_SCHEMA, routed
 from curation.judge.verdicts import Judgment
 from curation.steps import StepResult, refusals
 
 
-def confirm(rows: pl.DataFrame, judgments: Sequence[Judgment]) -> StepResult:
-    """Attach verdicts; rows the judge is unsure of, or never saw, are refused with the reason.
+@dataclass(frozen=True, slots=True)
+class Confirmation(StepResult):
+    """Outcome of `confirm`. `to_people`: refused rows somebody should label (`routing.ROUTED_SCHEMA`)."""
 
-    A failing row must be judged `fail` and any other `pass` to go on: the judge and the evidence
-    have to agree. Adds `verdict`, `failure_kind`, `severity`.
+    to_people: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=ROUTED_SCHEMA))
+
+
+def confirm(
+    rows: pl.DataFrame, judgments: Sequence[Judgment], authority: Authority | None = None
+) -> Confirmation:
+    """Attach the verdicts that count; rows without one, or with one against the evidence, are refused.
+
+    A failing row must be found `fail` and any other `pass` to go on. Who decides, and what is added:
+    `deciding.decided`. Without `authority` every judge decides alone.
     """
-    verdicts = pl.DataFrame(
-        {
-            "request_id": [j.request_id for j in judgments],
-            "verdict": [j.verdict.verdict if j.verdict else None for j in judgments],
-            "failure_kind": [
-                j.verdict.failure_kind.value if j.verdict and j.verdict.failure_kind else None
-                for j in judgments
-            ],
-            "severity": [j.verdict.severity if j.verdict else None for j in judgments],
-            "improved_response": [j.verdict.improved_response if j.verdict else None for j in judgments],
-            "unjudged": [j.reason.value if j.reason else None for j in judgments],
-        },
-        schema={
-            "request_id": pl.String(),
-            "verdict": pl.String(),
-            "failure_kind": pl.String(),
-            "severity": pl.Int32(),
-            "improved_response": pl.String(),
-            "unjudged": pl.String(),
-        },
-    )
-    marked = rows.join(verdicts, on="request_id", how="left", maintain_order="left")
-    wanted = pl.when("failing").then(pl.lit("fail")).otherwise(pl.lit("pass"))
-    agreed = (pl.col("verdict") == wanted).fill_null(value=False)
-    reason = (
-        pl.when(pl.col("verdict").is_null())
-        .then(pl.format("unjudged_{}", pl.col("unjudged")))
-        .when(pl.col("verdict") == "unsure")
-        .then(pl.lit("judge_unsure"))
-        .otherwise(pl.lit("judge_disagrees"))
-    )
-    refused = marked.filter(~agreed)
-    return StepResult(
+    marked = decided(rows, judgments, authority)
+    refused = marked.filter(pl.col("reason").is_not_null())
+    return Confirmation(
         "confirm",
-        marked.filter(agreed).drop("unjudged"),
-        refusals(
-            "confirm",
-            refused,
-            reason=reason,
-            detail=pl.format("slice {}", pl.col("slice")),
-        ),
+        marked.filter(pl.col("reason").is_null()).drop("unjudged", "judged", "reason", "detail"),
+        refusals("confirm", refused, reason=pl.col("reason"), detail=pl.col("detail")),
         rows.height,
+        to_people=routed(refused),
     )

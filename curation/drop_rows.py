@@ -8,10 +8,24 @@ from typing import Any, Final
 
 import polars as pl
 
+from contracts.chat import function_tools
+from contracts.settings import CurationSettings
 from contracts.tables import frame_schema
+from curation.group_split import with_split
 
-TRANSFORMS: Final = ("normalize@1", "chat_turns@1")
+TRANSFORMS: Final = ("normalize@1", "chat_turns@2")
 """What is done to the text of every row, in order, with versions; redaction comes after."""
+
+
+def finished(rows: pl.DataFrame, settings: CurationSettings) -> pl.DataFrame:
+    """The final rows of a build as they are published.
+
+    Adds `split`; brings `tools` to the one form trainers read (null where no functions were offered); adds
+    `margin`, null, where no pair was compared.
+    """
+    tools = rows["tools"].map_elements(function_tools, return_dtype=pl.String)
+    margin = pl.col("margin") if "margin" in rows.columns else pl.lit(None, dtype=pl.Float64)
+    return with_split(rows, settings).with_columns(tools, margin=margin)
 
 
 def table_rows(
@@ -25,8 +39,6 @@ def table_rows(
         consent_policy_version=pl.col("consent_policy"),
         consent_as_of=moment,
         transforms=pl.lit(list(identity["transforms"])),
-        judge_epoch=pl.lit(identity["judge"]["epoch"]),
-        guideline_version=pl.lit(None, dtype=pl.String),
     )
     preferences = rows.filter(pl.col("kind") == "preference")
     edges = rows.select(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final, Literal
@@ -56,13 +56,22 @@ class Fate:
 _SHOWN: Final = (
     *("example_id", "kind", "pair_source", "slice", "request_ids", "failure_score"),
     *("inclusion_probability", "novelty", "cluster_id", "cluster_size", "self_approved", "label"),
+    *("judge_preference", "judge_family_match"),
+    *("verdict_source", "judge_epoch", "guideline_version"),
 )
 
 
-def fate(lake: Lake, request_id: str, drop: Mapping[str, Any], steps: Sequence[str]) -> Fate:
+def fate(
+    lake: Lake,
+    request_id: str,
+    drop: Mapping[str, Any],
+    steps: Sequence[str],
+    epochs: Collection[str] = (),
+) -> Fate:
     """Follow a request through a drop. `drop` is its registry row, `steps` the names of its funnel in order.
 
-    Raises `TerminalError` when the lake does not know the request.
+    `epochs`: those its verdict may be of (`judge.bench.verdict_epochs`), besides the registry row's. Raises
+    `TerminalError` when the lake does not know the request.
     """
     about = {"request_id": request_id, "drop_id": str(drop["drop_id"]), "as_of": drop["as_of"]}
     known = lake.scan("requests").filter(pl.col("request_id") == request_id).select("occurred_at").collect()
@@ -89,7 +98,7 @@ def fate(lake: Lake, request_id: str, drop: Mapping[str, Any], steps: Sequence[s
         steps=way(steps, refused),
         rows=rows,
         interaction=seen,
-        verdict=_verdict(lake, request_id, str(drop["judge_epoch"])),
+        verdict=_verdict(lake, request_id, {str(drop["judge_epoch"]), *epochs}),
     )
 
 
@@ -129,6 +138,8 @@ def _refusal(row: Mapping[str, Any]) -> StepFate:
     )
 
 
-def _verdict(lake: Lake, request_id: str, epoch: str) -> dict[str, Any] | None:
-    rows = lake.scan("judgments").filter(pl.col("request_id") == request_id, pl.col("epoch") == epoch)
+def _verdict(lake: Lake, request_id: str, epochs: Collection[str]) -> dict[str, Any] | None:
+    rows = lake.scan("judgments").filter(
+        pl.col("request_id") == request_id, pl.col("epoch").is_in(list(epochs))
+    )
     return _one(rows.sort("judged_at").tail(1).drop("rationale", "improved_response", "content_hash"))

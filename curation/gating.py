@@ -36,7 +36,7 @@ class Gated:
     """Candidates that passed every gate before the judge.
 
     rows: without texts, with `bucket`. accepted: eligible rows whose answer users took, in the same form.
-    index: the eval sets in force. eligible: request ids that passed the first gate, and their `safety`.
+    index: the eval sets in force. eligible: `request_id`, `feature`, `safety` of what passed the first gate.
     redaction: what was redacted, for the manifest.
     """
 
@@ -89,7 +89,7 @@ def gate_candidates(sources: Sources, everything: Settings, place: Workplace) ->
     )
     return Gated(
         rows=chosen,
-        eligible=fit.select("request_id", "safety"),
+        eligible=fit.select("request_id", "feature", "safety"),
         accepted=fit.filter(pairs.accepted_answer()),
         texts=texts,
         index=index,

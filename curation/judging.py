@@ -19,11 +19,9 @@ from sinks.judge_journal import JudgeJournal
 from sinks.judgments import JudgmentIndex, store_judgments
 from sinks.lake import Lake
 
-CHUNK: Final = 256
-"""Verdicts are stored after this many items where no journal keeps what was paid since."""
-
 CHUNK_JOURNALLED: Final = 1_024
-"""The same with a journal: every chunk waits for its slowest call, so fewer are faster."""
+"""Verdicts are stored after this many items where a journal keeps what was paid since: every chunk waits for
+its slowest call, so fewer are faster. Otherwise the judge says how many (`at_once`)."""
 
 Origin = Literal["online", "nightly", "calibration"]
 """Who asks."""
@@ -94,7 +92,7 @@ def judge_all(
     """
     epoch = judge.epoch
     index = index or JudgmentIndex(lake)
-    row_of = _Rows(epoch.name, judged_at_us, origin)
+    row_of = JudgmentRows(epoch.name, judged_at_us, origin)
     if journal is not None:
         journal.settle(lake, index=index)
     distinct = list({item.content_hash: item for item in items}.values())
@@ -112,7 +110,7 @@ def judge_all(
         if progress:
             progress(done, len(distinct))
 
-    for chunk in batched(to_judge, CHUNK_JOURNALLED if journal is not None else CHUNK):
+    for chunk in batched(to_judge, chunk_size(judge.at_once, journal)):
         fresh = judge.judge(chunk, on_judgment=note)
         _store(lake, [row_of(j, j.verdict) for j in fresh if j.verdict is not None], index)
         if journal is not None:
@@ -122,12 +120,17 @@ def judge_all(
     return [replace(by_content[item.content_hash], request_id=item.request_id) for item in items]
 
 
+def chunk_size(at_once: int, journal: JudgeJournal | None) -> int:
+    """After how many questions answers are stored: what the judge takes at once, or more with a journal."""
+    return at_once if journal is None else max(at_once, CHUNK_JOURNALLED)
+
+
 def batched(items: Sequence[JudgeItem], size: int) -> list[list[JudgeItem]]:
     """Consecutive chunks of at most `size`."""
     return [list(items[i : i + size]) for i in range(0, len(items), size)]
 
 
-class _Rows:
+class JudgmentRows:
     """Makes rows of `judgments`; unjudged items leave none."""
 
     def __init__(self, judge_name: str, judged_at_us: int, origin: Origin) -> None:
@@ -136,6 +139,7 @@ class _Rows:
         self._origin = origin
 
     def __call__(self, judgment: Judgment, verdict: Verdict) -> dict[str, Any]:
+        """The row of a judgment that has this verdict."""
         return {
             "epoch": judgment.epoch,
             "content_hash": judgment.content_hash,

@@ -25,6 +25,7 @@ from curation.build import Build, build
 from curation.drop_rows import TRANSFORMS, table_rows
 from curation.engine import Engine, LocalEngine
 from curation.judge.base import Judge
+from curation.judge.bench import Bench
 from curation.judge.verdicts import Spend
 from curation.redaction.step import make_redactor
 from curation.scoring import DEFAULT_MODEL, ScoreModel
@@ -59,7 +60,7 @@ class DropResult:
     spent: Spend
 
 
-def drop_identity(settings: Settings, model: ScoreModel, judge: Judge, sources: Sources) -> dict[str, Any]:
+def drop_identity(settings: Settings, model: ScoreModel, bench: Bench, sources: Sources) -> dict[str, Any]:
     """Everything a drop is a function of; its hash names the drop."""
     # Where the weights lie says nothing; what they are does (`score_version`).
     config = settings.curation.model_dump(mode="json", exclude={"weights"})
@@ -74,7 +75,7 @@ def drop_identity(settings: Settings, model: ScoreModel, judge: Judge, sources: 
         "config": config,
         "config_hash": stable_hash(config),
         "score_version": model.version,
-        "judge": judge.epoch.manifest(),
+        "judge": bench.manifest(),
         "code_version": CODE_VERSION,
     }
 
@@ -83,7 +84,7 @@ def make_drop(
     lake: Lake,
     drops_root: Path,
     settings: Settings,
-    judge: Judge,
+    judge: Judge | Bench,
     *,
     now_us: int,
     as_of: datetime | None = None,
@@ -98,10 +99,11 @@ def make_drop(
     `now_us` is the clock, UTC microseconds; `engine` runs the work on texts. Waits while another build
     under the same `drops_root` runs. Raises `TerminalError` when the lake holds nothing.
     """
+    bench = Bench.over(judge, settings.judge)
     with exclusive(drops_root):
         settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
         sources = Sources.pin(lake, settings.curation.channel, as_of)
-        about = drop_identity(settings, model, judge, sources)
+        about = drop_identity(settings, model, bench, sources)
         channel = settings.curation.channel
         drop_id = f"{sources.as_of:%Y%m%d}-{stable_hash([channel, about])[:12]}"
         if (row := published(lake, drop_id)) is not None:
@@ -117,9 +119,9 @@ def make_drop(
         with Emitter.from_settings(settings, code_version=CODE_VERSION).run(run):
             with scratch(drops_root) as folder:
                 place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
-                built = build(sources, settings, judge, place, now_us=now_us)
+                built = build(sources, settings, bench, place, now_us=now_us)
             result = _publish(
-                sources, drops_root, drop_id, about, built, judge, settled, now_us=now_us, step=step
+                sources, drops_root, drop_id, about, built, bench, settled, now_us=now_us, step=step
             )
             run.files = read_manifest(result.folder)["files"]
         return result
@@ -131,7 +133,7 @@ def _publish(
     drop_id: str,
     about: Mapping[str, Any],
     built: Build,
-    judge: Judge,
+    bench: Bench,
     settled: SettleReport,
     *,
     now_us: int,
@@ -167,8 +169,8 @@ def _publish(
         "inputs": msgspec.json.encode(dict(sources.versions)).decode(),
         "config_hash": about["config_hash"],
         "code_version": CODE_VERSION,
-        "judge_epoch": judge.epoch.id,
-        "judge": judge.epoch.name,
+        "judge_epoch": bench.epoch.id,
+        "judge": bench.epoch.name,
         "preference_rows": counts["preference"],
         "unpaired_rows": counts["unpaired"],
         "quarantined_rows": counts["quarantined"],

@@ -9,12 +9,15 @@
 
 from __future__ import annotations
 
-from typing import Any, Final
+from dataclasses import replace
+from typing import Final
 
 import msgspec
 import polars as pl
 
-from contracts.messages import chat_turns, decode_messages, is_plain_text
+from contracts.chat import Turn
+from curation.steps import StepResult, gate
+from curation.turns import answer_turns as answer_turns
 
 SIDE_COLUMNS: Final = (
     "session_id",
@@ -36,34 +39,24 @@ SIDE_COLUMNS: Final = (
     "license",
     "consent_policy",
     "verdict",
+    "verdict_source",
+    "judge_epoch",
+    "guideline_version",
     "edit_ratio",
     "edit_class",
     "tools",
+    "turns_problem",
 )
 """What a row takes over from its (failing) request."""
 
+PREFERRED_SOURCES: Final = ("user_edit", "regenerate_accept", "judge_rewrite")
+"""Where a better answer may come from, the best evidence first: what people wrote, what people took, what a
+judge wrote."""
 
-def _turns(stored: str | None) -> str | None:
-    """Plain chat turns of stored messages as JSON; None when parts other than text would be lost."""
-    if stored is None:
-        return None
-    messages = decode_messages(stored)
-    return msgspec.json.encode(chat_turns(messages)).decode() if is_plain_text(messages) else None
+BEST_SOURCE: Final = "best_source"
 
-
-def answer_turns(text: str | None) -> str | None:
-    """One assistant turn as JSON."""
-    if text is None:
-        return None
-    return msgspec.json.encode([{"role": "assistant", "content": text}]).decode()
-
-
-def with_turns(rows: pl.DataFrame) -> pl.DataFrame:
-    """Add `prompt_turns` and `response_turns` (JSON, null when not plain text)."""
-    return rows.with_columns(
-        prompt_turns=rows["input_messages"].map_elements(_turns, return_dtype=pl.String),
-        response_turns=rows["output_messages"].map_elements(_turns, return_dtype=pl.String),
-    )
+SAME_INPUT: Final = ("session_id", "input_messages", "tools", "prompt_turns")
+"""What the sides of a pair of two requests have in common."""
 
 
 def made_from(failures: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataFrame:
@@ -89,7 +82,7 @@ def edit_pairs(failures: pl.DataFrame) -> pl.DataFrame:
         chosen_model=pl.lit(None, dtype=pl.String),
         chosen_base_model=pl.lit(None, dtype=pl.String),
         prompt=pl.col("prompt_turns"),
-        chosen=rows["edit_text"].map_elements(answer_turns, return_dtype=pl.String),
+        chosen=pl.col("edit_turns"),
         rejected=pl.col("response_turns"),
         label=pl.lit(None, dtype=pl.Boolean),
     )
@@ -99,11 +92,11 @@ def regenerate_pairs(failures: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataF
     """One preference row per regenerated failure with a later accepted answer to the same input.
 
     `failures` are confirmed rows, `accepted` eligible rows, both with their texts. "Same input" means
-    the stored input messages are equal; the first accepted answer of the session after it counts.
+    that the stored input messages are equal, that the same tools were offered, and that the prompts are equal
+    with what tools answered before the last turn; the first accepted answer of the session after it counts.
     """
-    good = accepted.filter(accepted_answer()).select(
-        "session_id",
-        "input_messages",
+    good = accepted.filter(accepted_answer(), pl.col("response_turns").is_not_null()).select(
+        *SAME_INPUT,
         chosen_at="occurred_at",
         chosen_id="request_id",
         chosen_turns="response_turns",
@@ -113,7 +106,8 @@ def regenerate_pairs(failures: pl.DataFrame, accepted: pl.DataFrame) -> pl.DataF
     )
     rows = (
         failures.filter(pl.col("regenerate_count") + pl.col("retry_count") > 0)
-        .join(good, on=["session_id", "input_messages"], how="inner")
+        .filter(pl.col("prompt_turns").is_not_null())
+        .join(good, on=SAME_INPUT, how="inner", nulls_equal=True)
         .filter(pl.col("chosen_at") >= pl.col("occurred_at"), pl.col("chosen_id") != pl.col("request_id"))
         .sort("request_id", "chosen_at", "chosen_id")
         .unique("request_id", keep="first", maintain_order=True)
@@ -172,6 +166,43 @@ def unpaired_rows(rows: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def parse(turns: str) -> list[dict[str, Any]]:
+def best_source(rows: pl.DataFrame) -> StepResult:
+    """Keep one pair per failing request, that of the best evidence (`PREFERRED_SOURCES`).
+
+    rows: gated pairs with `rejected_request_id`, `pair_source`, `request_ids`, `kind` and `date`; of two from
+    the same source the one whose chosen request has the smaller id stays. The others are refused with reason
+    `better_evidence`, the detail naming the source that was preferred. Rows keep their order.
+    """
+    rank = pl.col("pair_source").replace_strict(
+        {source: n for n, source in enumerate(PREFERRED_SOURCES)}, default=len(PREFERRED_SOURCES)
+    )
+    best = (
+        rows.with_row_index("_row")
+        .with_columns(_rank=rank)
+        .sort(
+            "_rank",
+            pl.col("chosen_request_id").fill_null(""),
+            pl.col("request_ids").list.join("\x1f"),
+            "_row",
+        )
+        .with_columns(
+            _first=pl.col("rejected_request_id").is_first_distinct(),
+            _best=pl.col("pair_source").first().over("rejected_request_id"),
+        )
+        .sort("_row")
+        .drop("_row", "_rank")
+    )
+    # A null names no request, so it is none's second pair.
+    result = gate(
+        BEST_SOURCE,
+        best.with_columns(_second=~pl.col("_first") & pl.col("rejected_request_id").is_not_null()),
+        [("better_evidence", pl.col("_second"))],
+        kind=pl.col("kind"),
+        details={"better_evidence": pl.format("a pair from {} is kept", "_best")},
+    )
+    return replace(result, kept=result.kept.drop("_first", "_best", "_second"))
+
+
+def parse(turns: str) -> list[Turn]:
     """Chat turns from their JSON."""
-    return msgspec.json.decode(turns, type=list[dict[str, Any]])
+    return msgspec.json.decode(turns, type=list[Turn])

@@ -30,8 +30,15 @@ WORDS: Final[Mapping[str, str]] = {
     # confirm
     "judge_unsure": "the judge could not decide",
     "judge_disagrees": "the judge does not agree with the evidence",
+    "judge_same_family": "the judge is of the model family that wrote the response",
+    "judge_uncalibrated": "the judge has not been calibrated, and the evidence does not say the same",
+    "judge_below_threshold": "the judge was found unreliable, and the evidence does not say the same",
+    "judge_drifted": "the judge changed behind its name, and the evidence does not say the same",
+    "panel_split": "the judges of the panel do not agree",
+    "gold_disagrees": "people labelled it, and they do not agree with the evidence",
     # final text
-    "non_text_parts": "it holds parts other than text, which would be lost",
+    "non_text_parts": "it holds parts other than text and tool calls, which would be lost",
+    "broken_tool_calls": "its tool calls and the answers to them do not fit together",
     "prompt_end": "its prompt does not end with the user or a tool",
     "several_turns": "its answer has several turns",
     "empty_side": "a side is empty",
@@ -39,9 +46,18 @@ WORDS: Final[Mapping[str, str]] = {
     "edit_cosmetic": "the edit changed next to nothing",
     "edit_opposite": "the edit turns the statement round rather than correcting it",
     "edit_rewrite": "the edit is a new text rather than a correction",
+    # compare
+    "not_preferred": "the judge prefers the response to the rewrite",
+    "order_inconsistent": "the judge prefers whichever is shown in one place",
+    "tie": "the judge finds neither side better",
+    "same_family": "nobody but the model family that wrote it prefers it",
+    # one pair per failing request
+    "better_evidence": "a pair from better evidence is kept for the same failing request",
     # one row per content
     "duplicate": "another row has the same content",
     "near_duplicate": "another row says nearly the same",
+    # length
+    "length_balance": "too many chosen sides are longer than the rejected ones",
     # self-approval
     "self_approval_cap": "too many chosen sides were written by the model family to be trained",
 }

@@ -12,8 +12,10 @@ from typing import Final
 import polars as pl
 
 from contracts.settings import CurationSettings
-from curation.sampling import Cap, apply_caps, uniform
-from curation.steps import StepResult, refusals
+from curation.share_caps import cap_marked, most_beside
+from curation.steps import StepResult
+
+STEP: Final = "self_approval"
 
 _WORD: Final = re.compile(r"[a-z]+")
 
@@ -102,40 +104,13 @@ def cap_self_approved(rows: pl.DataFrame, settings: CurationSettings) -> StepRes
     nor counted.
     """
     marked = mark(rows, settings)
-    share = settings.self_approval_share
-    mine = marked.filter(pl.col("self_approved") & ~pl.col("safety"))
-    others = marked.height - mine.height
-    if share >= 1.0 or mine.is_empty():
-        return StepResult(
-            "self_approval", marked, refusals("self_approval", marked.clear(), reason=""), rows.height
-        )
-    most = int(others * share / (1.0 - share) + 1e-9)
-    drawn = apply_caps(
-        mine.select(
-            request_id="example_id", draw=uniform(mine["example_id"], settings.seed, "self_approval")
-        ),
-        [Cap("self_approval_cap", pl.lit(0), most)],
-        weight=pl.lit(1.0),
-        draw=pl.col("draw"),
-    )
-    refused = mine.filter(drawn["cap"].is_not_null())
-    chances = drawn.filter(pl.col("cap").is_null()).select(example_id="request_id", _chance="chance")
-    kept = (
-        marked.join(refused.select("example_id"), on="example_id", how="anti", maintain_order="left")
-        .join(chances, on="example_id", how="left", maintain_order="left")
-        .with_columns(pl.col("inclusion_probability") * pl.col("_chance").fill_null(1.0))
-    )
-    if "design_weight" in kept.columns:
-        kept = kept.with_columns(pl.col("design_weight") / pl.col("_chance").fill_null(1.0))
-    return StepResult(
-        "self_approval",
-        kept.drop("_chance"),
-        refusals(
-            "self_approval",
-            refused,
-            reason="self_approval_cap",
-            kind=pl.col("kind"),
-            detail=pl.format("chosen side by {}", pl.coalesce("chosen_base_model", "chosen_model")),
-        ),
-        rows.height,
+    mine = marked["self_approved"] & ~marked["safety"]
+    return cap_marked(
+        STEP,
+        marked,
+        mine,
+        most=most_beside(marked.height - int(mine.sum()), settings.self_approval_share),
+        seed=settings.seed,
+        reason="self_approval_cap",
+        detail=pl.format("chosen side by {}", pl.coalesce("chosen_base_model", "chosen_model")),
     )

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from contracts.chat import turn_text
 from curation.texts.hashing import Hashes, Ragged, hash_tokens, mix
 from curation.texts.minhash import ALGORITHM as MINHASH
 from curation.texts.minhash import BANDS, CHUNK, PERMUTATIONS, band_keys, jaccard, shingles, sign
@@ -92,11 +93,11 @@ def _together(parts: list[Ragged]) -> Ragged:
 
 
 def conversation(turns: str | None) -> str:
-    """What was said in JSON turns, system prompts left out, a line per turn."""
+    """What was said in JSON turns, calls of tools included, system prompts left out, a line per turn."""
     if turns is None:
         return ""
     parsed: list[dict[str, Any]] = msgspec.json.decode(turns, type=list[dict[str, Any]])
-    return "\n".join(turn["content"] for turn in parsed if turn["role"] not in SYSTEM_ROLES)
+    return "\n".join(turn_text(turn) for turn in parsed if turn["role"] not in SYSTEM_ROLES)
 
 
 def similarity(a: list[Hashes], b: list[Hashes]) -> float:

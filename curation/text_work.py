@@ -20,13 +20,13 @@ from curation.buckets import TEXT_SCHEMA, read_raw
 from curation.contamination.index import HITS, ContaminationIndex
 from curation.contamination.sides import rows_of
 from curation.novelty import Whole, embed, novelty, question
-from curation.pairs import answer_turns, with_turns
 from curation.redaction import Redactor
 from curation.redaction.step import redact
 from curation.texts.embeddings import StaticEmbeddings
+from curation.turns import TURN_COLUMNS, with_turns
 
-READY_SCHEMA: Final = pl.Schema({**TEXT_SCHEMA, "prompt_turns": pl.String(), "response_turns": pl.String()})
-"""`TEXT_SCHEMA` with chat turns as JSON (null when parts other than text would be lost)."""
+READY_SCHEMA: Final = pl.Schema({**TEXT_SCHEMA, **TURN_COLUMNS})
+"""`TEXT_SCHEMA` with chat turns."""
 
 NOVELTY: Final = pl.Schema({"request_id": pl.String(), "novelty": pl.Float64()})
 
@@ -107,6 +107,6 @@ def _sides(rows: pl.DataFrame) -> pl.DataFrame:
     return rows.select(
         "request_id",
         prompt="prompt_turns",
-        chosen=rows["edit_text"].map_elements(answer_turns, return_dtype=pl.String),
+        chosen="edit_turns",
         rejected="response_turns",
     )

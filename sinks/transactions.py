@@ -158,6 +158,25 @@ def append_absent(
     return _append(lake, name, rows, unseen)
 
 
+def append_new(lake: Lake, name: str, rows: pl.DataFrame, *, key: str) -> int:
+    """Append the rows whose key the table does not hold yet; returns how many were written.
+
+    For small tables: the keys there are read each time. A concurrent writer is fenced and filters again, so
+    a key is there once. Raises as `append_once` does.
+    """
+    first = rows.unique(key, keep="first", maintain_order=True)
+    app_id = f"{name}/{key}"
+
+    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
+        transactions = [Transaction(app_id, (table.transaction_version(app_id) or 0) + 1)]
+        if not table.file_uris():
+            return first, transactions
+        held = pl.scan_delta(table).select(key).join(first.lazy().select(key), on=key, how="semi").collect()
+        return first.join(held, on=key, how="anti", maintain_order="left"), transactions
+
+    return _append(lake, name, first, unseen)
+
+
 def _append(
     lake: Lake,
     name: str,

@@ -142,6 +142,9 @@ _BY_COLUMN: Mapping[str, Any] = {
     "mark": "superseded",
     "id_kind": "session",
     "held": "user",
+    "task": "pointwise",
+    "state": "passed",
+    "asked": "first",
 }
 
 

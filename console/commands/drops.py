@@ -16,12 +16,13 @@ from console.commands.drops_diff import drops_diff
 from console.drop_ids import resolve
 from console.forecast import show_rehearsal
 from console.funnel import show_funnel, show_reasons
+from console.length_words import in_a_line
 from console.moments import parse_as_of
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
 from contracts.settings import Settings
 from curation.engine import make_engine
-from curation.judge.base import make_judge
+from curation.judge.bench import Bench
 from curation.nightly import DropResult, make_drop
 from curation.rehearsal import Rehearsal, rehearse
 from curation.sources import Progress
@@ -96,7 +97,7 @@ def build(
     settings: Settings, lake: Lake, *, as_of: datetime | None = None, quiet: bool = False
 ) -> DropResult:
     """Build a drop with a progress bar over the judge's calls and what they cost so far."""
-    judge = make_judge(settings.judge, curation=settings.curation)
+    judge = Bench.from_settings(settings)
     with _watched("settling", quiet=quiet) as progress:
         return make_drop(
             lake,
@@ -112,7 +113,7 @@ def build(
 
 
 def _rehearsed(settings: Settings, lake: Lake, *, as_of: datetime | None, quiet: bool) -> Rehearsal:
-    judge = make_judge(settings.judge, curation=settings.curation)
+    judge = Bench.from_settings(settings)
     with _watched("reading", quiet=quiet) as progress:
         return rehearse(
             lake,
@@ -181,6 +182,8 @@ def show(
         ["file", "rows", "bytes", "sha256"],
         [[n, f["rows"], f["bytes"], f["sha256"][:16]] for n, f in manifest["files"].items()],
     )
+    if lengths := in_a_line(manifest):
+        out.print(lengths, highlight=False)
     show_funnel(manifest["funnel"])
 
 

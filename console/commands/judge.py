@@ -8,22 +8,37 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from console.commands.judge_anchors import app as anchors_app
+from console.commands.judge_anchors import drift
+from console.commands.judge_bias import bias, position_words
+from console.commands.judge_calibrate import calibrate
+from console.commands.judge_epochs import epochs
+from console.commands.judge_tasks import label, tasks
+from console.commands.judge_try import try_
 from console.estimates import Confidence, Resamples, Seed, brief, made, print_pairs
 from console.options import Json
 from console.records import read_records
 from console.terminal import out, print_json, print_table, progress_bar, say
 from curation.agreement.bootstrap import Bootstrap
-from curation.agreement.estimate import Estimate
 from curation.judge.pairwise_rows import answer_lengths, read_pairwise
 from curation.judge.pairwise_stats import PairwiseJudge, PairwiseReport, pairwise_report
 from curation.judge.score_stats import ModeScores, ScoreReport, read_scores, score_report
 
-app = typer.Typer(help="Measure judges: agreement, consistency, bias.", no_args_is_help=True)
+HELP = "Calibrate judges, see them drift, label what they leave to people; agreement, consistency, bias."
+app = typer.Typer(help=HELP, no_args_is_help=True)
+app.command("bias")(bias)
+app.command("calibrate")(calibrate)
+app.command("epochs")(epochs)
+app.command("tasks")(tasks)
+app.command("label")(label)
+app.command("drift")(drift)
+app.command("try")(try_)
+app.add_typer(anchors_app, name="anchors")
 
 
 @app.callback()
 def group() -> None:
-    """Measure judges: agreement, consistency, bias."""
+    """Calibrate judges, see them drift, label what they leave to people; agreement, consistency, bias."""
 
 
 @app.command("agreement")
@@ -147,7 +162,7 @@ def _show_pairwise(report: PairwiseReport) -> None:
             f"mean inconsistency rate of the judges: {report.mean_inconsistency_rate:.2%}", highlight=False
         )
     for name, judge in judges.items():
-        out.print(f"{name}: {_position_words(judge.position.first_share)}", markup=False, highlight=False)
+        out.print(f"{name}: {position_words(judge.position.first_share)}", markup=False, highlight=False)
     if any(j.length is not None for j in judges.values()):
         print_table(
             ["judge", "comparisons", "longer wins", "correlation", "within pairs of models"],
@@ -179,19 +194,6 @@ def _show_pairwise(report: PairwiseReport) -> None:
 
 def _rate(judge: PairwiseJudge, model: str) -> float | None:
     return judge.win_rates[model].win_rate.value if model in judge.win_rates else None
-
-
-def _position_words(share: Estimate) -> str:
-    if share.value is None:
-        return str(share.reason)
-    words = f"where one position won in both orders, it was the first in {share.value:.0%}"
-    if share.low is None or share.high is None:
-        return words
-    if share.low > 0.5:
-        return f"{words}: biased to the first position"
-    if share.high < 0.5:
-        return f"{words}: biased to the second position"
-    return f"{words}: no bias to be told from chance"
 
 
 def _show_scores(report: ScoreReport) -> None:

@@ -13,6 +13,7 @@ from console.drop_ids import resolve
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import out, print_json
 from curation.fate import Fate, StepFate, fate
+from curation.judge.bench import verdict_epochs
 from curation.refusal_words import in_words
 from sinks.drops.manifest import read_manifest
 from sinks.drops.publish import published
@@ -27,6 +28,13 @@ _HEADLINE: Final = {
     "pending": "[yellow]is not in[/] drop {drop}: it still waits for evidence in the stream",
 }
 _MARK: Final = {"passed": "[green]✓[/]", "refused": "[red]✗[/]", "not_reached": "[dim]·[/]"}
+_PREFERENCE: Final = {
+    "chosen": "the judge prefers the chosen side in both orders",
+    "rejected": "the judge prefers the rejected side in both orders",
+    "tie": "the judge finds neither side better",
+    "inconsistent": "the judge's preference changes with the order",
+    "split": "the judges do not agree which side is better",
+}
 
 
 def why(
@@ -44,8 +52,9 @@ def why(
     lake = open_lake(settings)
     row = published(lake, resolve(settings, drop))
     assert row is not None
-    steps = [step["step"] for step in read_manifest(settings.drops_root / row["path"])["funnel"]]
-    found = fate(lake, request_id, row, steps)
+    manifest = read_manifest(settings.drops_root / row["path"])
+    steps = [step["step"] for step in manifest["funnel"]]
+    found = fate(lake, request_id, row, steps, verdict_epochs(manifest["judge"]))
     if as_json:
         print_json(asdict(found))
     else:
@@ -107,6 +116,13 @@ def _said(step: StepFate) -> str:
     return "; ".join(filter(None, [*parts, release if step.reason == "contaminated" else ""]))
 
 
+_VOUCHED: Final = {
+    "judge": "the judge",
+    "evidence": "the evidence",
+    "human": "the label of a person",
+}
+
+
 def _row(row: dict[str, Any]) -> str:
     facts = [f"{row['kind']} {row['example_id']} from {row['pair_source']}, slice {row['slice']}"]
     if len(row["request_ids"]) > 1:
@@ -115,6 +131,12 @@ def _row(row: dict[str, Any]) -> str:
     facts += [f"{name.replace('_', ' ')} {value:.3f}" for name, value in numbers.items() if value is not None]
     if (row.get("cluster_size") or 1) > 1:
         facts.append(f"stands for {row['cluster_size']} near-duplicates")
+    if preference := row.get("judge_preference"):
+        facts.append(_PREFERENCE[preference])
+    if row.get("judge_family_match"):
+        facts.append("judged by the model family that wrote a side of it")
     if row.get("self_approved"):
         facts.append("written by the family to be trained")
+    if (source := row.get("verdict_source")) is not None:
+        facts.append(f"vouched for by {_VOUCHED[source]}")
     return "; ".join(facts)

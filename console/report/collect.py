@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import polars as pl
 
 from console.ranking import latent_auc
 from console.report.data import FunnelStep, ReportData, SamplePair
 from console.report.page import render
 from console.report.templating import write_page
+from contracts.chat import shown
 from contracts.settings import Settings
 from curation.nightly import step_seconds
+from curation.pairs import parse
 from sinks.accounting import account
 from sinks.drops.manifest import read_manifest
 from sinks.drops.publish import registry
@@ -33,7 +34,7 @@ def collect(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Rep
         newest = drops.row(0, named=True)
         manifest = read_manifest(settings.drops_root / newest["path"])
         seconds = step_seconds(newest)
-        pairs = sample_pairs(lake, newest["drop_id"], newest["judge_epoch"])
+        pairs = sample_pairs(lake, newest["drop_id"])
     interactions = lake.interactions().collect()
     as_of = manifest["as_of"] if manifest else interactions["evidence_until"].max()
     letters = lake.scan("dead_letters").group_by("reason").len().sort("len", descending=True).collect()
@@ -54,22 +55,23 @@ def collect(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Rep
     )
 
 
-def sample_pairs(lake: Lake, drop_id: str, epoch: str) -> list[SamplePair]:
+def sample_pairs(lake: Lake, drop_id: str) -> list[SamplePair]:
     """A few pairs of a drop: alternating between sources, one per feature first, highest scores first."""
     examples = lake.scan("examples").filter(pl.col("drop_id") == drop_id, pl.col("kind") == "preference")
     texts = lake.scan("preferences").filter(pl.col("drop_id") == drop_id)
+    epochs = examples.select(pl.col("judge_epoch").unique()).collect()["judge_epoch"]
     verdicts = (
         lake.scan("judgments")
-        .filter(pl.col("epoch") == epoch)
-        .select(rejected_request_id="request_id", verdict="verdict")
-        .unique("rejected_request_id", keep="last")
+        .filter(pl.col("epoch").is_in(epochs.implode()))
+        .select(judge_epoch="epoch", rejected_request_id="request_id", verdict="verdict")
+        .unique(["judge_epoch", "rejected_request_id"], keep="last")
     )
     evidence = lake.interactions().select(rejected_request_id="request_id", contributions="contributions")
     turn = pl.int_range(pl.len()).over("pair_source", "feature")
     rows = (
         examples.drop("date")
         .join(texts.drop("date", "drop_id"), on="example_id")
-        .join(verdicts, on="rejected_request_id", how="left")
+        .join(verdicts, on=["judge_epoch", "rejected_request_id"], how="left")
         .join(evidence, on="rejected_request_id", how="left")
         .sort("failure_score", "example_id", descending=[True, False])
         .with_columns(_turn=turn)
@@ -82,7 +84,7 @@ def sample_pairs(lake: Lake, drop_id: str, epoch: str) -> list[SamplePair]:
 
 def _sample(row: dict[str, Any]) -> SamplePair:
     def turns(column: str) -> list[dict[str, str]]:
-        return msgspec.json.decode(row[column], type=list[dict[str, str]])
+        return [{"role": turn["role"], "content": shown(turn)} for turn in parse(row[column])]
 
     return SamplePair(
         prompt=turns("prompt"),

@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from console.report import judges
 from console.report.text import count, label, percent
+from sinks.drops.formats import SPLITS
 
 PAIR_KEYS: Final = ("preference_rows", "preference", "preferences", "pairs")
 UNPAIRED_KEYS: Final = ("unpaired_rows", "unpaired", "kto")
@@ -66,16 +68,22 @@ def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     """What the rows are: slices, the share of safety-tagged ones before and after, what was redacted, what of
     registered eval sets was found."""
     shown = []
-    if slices := _mapping(manifest, "selection", "slices"):
+    if slices := part_of(manifest, "selection", "slices"):
         shown.append(("Slices", ", ".join(f"{name} {count(s['rows'])}" for name, s in slices.items())))
-    if safety := _mapping(manifest, "safety"):
+    if splits := part_of(manifest, "splits"):
+        rows = [
+            f"{name} {count(sum(part_of(splits, name).values()))}" for name in SPLITS if part_of(splits, name)
+        ]
+        shown.append(("Rows by split", ", ".join(rows)))
+    if safety := part_of(manifest, "safety"):
         shares = [percent(safety[key]) for key in ("eligible_share", "rows_share")]
         shown.append(("Safety-tagged", f"{shares[0]} of eligible requests, {shares[1]} of rows"))
-    if (cost := _mapping(manifest, "judge_cost")) and cost.get("cost_usd"):
+    if (cost := part_of(manifest, "judge_cost")) and cost.get("cost_usd"):
         shown.append(("Judging", _cost(cost)))
-    if spans := _mapping(manifest, "redaction", "spans"):
+    shown += judges.facts(manifest)
+    if spans := part_of(manifest, "redaction", "spans"):
         shown.append(("Redacted", ", ".join(f"{name} {count(n)}" for name, n in spans.items())))
-    if sets := _mapping(manifest, "contamination"):
+    if sets := part_of(manifest, "contamination"):
         hits = (
             f"{label(name)} {count(s['rows_hit'])} of {count(s['rows_checked'])}" for name, s in sets.items()
         )
@@ -87,14 +95,15 @@ def _cost(cost: Mapping[str, Any]) -> str:
     tokens = (cost.get("input_tokens") or 0) + (cost.get("output_tokens") or 0)
     words = f"{count(cost.get('verdicts') or 0)} verdicts, {count(tokens)} tokens, ${cost['cost_usd']:,.2f}"
     each = [
-        f"${_mapping(cost, key)['cost_usd']:,.4f} {name}"
+        f"${part_of(cost, key)['cost_usd']:,.4f} {name}"
         for key, name in (("per_judged", "a judged request"), ("per_example", "a published row"))
-        if _mapping(cost, key)
+        if part_of(cost, key)
     ]
     return f"{words}: {', '.join(each)}" if each else words
 
 
-def _mapping(manifest: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+def part_of(manifest: Mapping[str, Any], *keys: str) -> Mapping[str, Any]:
+    """A mapping inside a manifest; empty when it is not there."""
     found: Any = manifest
     for key in keys:
         found = found.get(key) if isinstance(found, Mapping) else None

@@ -10,9 +10,10 @@ from markupsafe import Markup
 
 from console.report.chart import Spec, draw, inline
 from console.report.palette import FAINT, GREY, MUTED, SERIES
-from console.report.stats import Rate, VersionRate, overall, wilson
+from console.report.stats import Rate, VersionRate, overall
 from console.report.text import count, interval, label, percent
 from console.report.timeline import Step, cells, choose
+from curation.agreement.wilson import wilson
 
 MAX_FEATURES: Final = 12
 MAX_VERSIONS: Final = len(SERIES)

@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from typing import Final
 
 import polars as pl
 
 from console.report.text import label
-
-Z95: Final = 1.959963984540054
-"""Two-sided 95 % quantile of the normal distribution."""
+from curation.agreement.wilson import wilson
 
 MIN_ROWS_TO_NAME: Final = 20
 """Fewest requests a version needs before the report calls it the worst."""
@@ -40,20 +37,6 @@ class Rate:
     def high(self) -> float:
         """Upper end of the interval."""
         return wilson(self.failures, self.rows)[1]
-
-
-def wilson(failures: int, rows: int, z: float = Z95) -> tuple[float, float]:
-    """The score interval of a proportion (E. B. Wilson, JASA 22, 1927), as shares 0 to 1.
-
-    ``(p + z²/2n ± z·√(p(1-p)/n + z²/4n²)) / (1 + z²/n)``; (0, 1) without rows.
-    """
-    if rows <= 0:
-        return 0.0, 1.0
-    p = failures / rows
-    centre = p + z * z / (2 * rows)
-    half = z * math.sqrt(p * (1 - p) / rows + z * z / (4 * rows * rows))
-    scale = 1 + z * z / rows
-    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def prepare(interactions: pl.DataFrame, threshold: float) -> pl.DataFrame:

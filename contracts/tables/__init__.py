@@ -17,6 +17,7 @@ from contracts.tables.base import Table
 from contracts.tables.bronze import Consents, DeadLetters, Outcomes, Requests, Signals
 from contracts.tables.curated import Examples, ExampleSketches, Preferences, Quarantine
 from contracts.tables.evals import EvalItems, EvalSets, Releases
+from contracts.tables.judging import AnnotationTasks, Calibrations, JudgeAnchorRuns, JudgeAnchors, JudgeEpochs
 from contracts.tables.registry import (
     DropMarks,
     Drops,
@@ -38,6 +39,11 @@ TABLES: Final[dict[str, type[Table]]] = {
     "judgments": Judgments,
     "annotations": Annotations,
     "gold_labels": GoldLabels,
+    "judge_epochs": JudgeEpochs,
+    "calibrations": Calibrations,
+    "annotation_tasks": AnnotationTasks,
+    "judge_anchors": JudgeAnchors,
+    "judge_anchor_runs": JudgeAnchorRuns,
     "examples": Examples,
     "example_sketches": ExampleSketches,
     "preferences": Preferences,

@@ -9,6 +9,8 @@ from contracts.tables.base import Strings, Table, Time, column, optional
 SOURCE_TYPES = ["production_log", "human_annotation", "synthetic", "user_correction"]
 EXAMPLE_KINDS = ["preference", "unpaired"]
 SLICES = ["failure", "safety", "control", "replay"]
+VERDICT_SOURCES = ["judge", "evidence", "human"]
+SPLITS = ["train", "validation"]
 PAIR_SOURCES = ["user_edit", "regenerate_accept", "judge_rewrite", "one_sided"]
 
 
@@ -55,6 +57,13 @@ class Examples(Table):
     cluster_size: pl.Int32 = optional("rows of that cluster, this one included", ge=1)
     cluster_request_ids: Strings = optional("requests behind the rows of that cluster")
     self_approved: bool = optional("the family to be trained wrote the chosen side")
+    judge_family_match: bool = optional("a judge's own model family wrote what it judged or compared")
+    judge_preference: str = optional(
+        "what the pairwise judge said of the pair in both orders; null when nobody compared it",
+        isin=["chosen", "rejected", "tie", "inconsistent", "split"],
+    )
+    verdict_source: str = optional("who vouches for the verdict", isin=VERDICT_SOURCES)
+    split: str = optional("train or validation, see curation.group_split", isin=SPLITS)
 
 
 class ExampleSketches(Table):
@@ -79,12 +88,19 @@ class Preferences(Table):
 
     drop_id: str = column("drop the row was published in")
     example_id: str = column("hash of the row's content")
-    prompt: str = column("shared turns, JSON list of {role, content}")
-    chosen: str = column("preferred turns, JSON list of {role, content}")
-    rejected: str = column("dispreferred turns, JSON list of {role, content}")
+    prompt: str = column("shared turns, JSON list as in contracts.chat")
+    chosen: str = column("preferred turns, JSON list as in contracts.chat")
+    rejected: str = column("dispreferred turns, JSON list as in contracts.chat")
     rejected_request_id: str = column("request whose output is the rejected side")
     chosen_request_id: str = optional("request whose output is the chosen side; null for user edits")
     date: pl.Date = column("UTC day of the failing request; partition of the table")
+    tools: str = optional("functions offered to the model, JSON list; null when there were none")
+    margin: float = optional(
+        "how much better the pairwise judge finds the chosen side in both orders, 0 to 1; below 0 it prefers "
+        "the other; null when nobody compared",
+        ge=-1.0,
+        le=1.0,
+    )
 
 
 class Quarantine(Table):

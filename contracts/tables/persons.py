@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, get_args
 
-IdKind = Literal["user", "request", "session", "event", "example", "quarantine", "content"]
+IdKind = Literal["user", "request", "session", "event", "example", "quarantine", "content", "anchor"]
 """What an id names. `user` is the pseudonym. `example` is the pair of drop and example id: the same content
-in another drop may be another person's. `content` is the hash of judged content (`judgments`)."""
+in another drop may be another person's. `content` is the hash of judged content (`judgments`), `anchor` that of
+an item kept to see a judge drift."""
 
 ID_KINDS: Final[tuple[IdKind, ...]] = get_args(IdKind)
 
@@ -91,6 +92,14 @@ PERSONAL: Final[dict[str, Personal]] = {
     ),
     "erased_ids": Personal(nothing="keyed hashes that keep replayed events out; they name nobody"),
     "legal_holds": Personal(rows={"user_key": ("user",)}),
+    "judge_epochs": Personal(nothing="judges and their parameters"),
+    "calibrations": Personal(nothing="figures over many labels, without texts"),
+    "annotation_tasks": Personal(rows={"user_key": ("user",), "request_id": ("request",)}),
+    "judge_anchors": Personal(
+        rows={"user_key": ("user",), "request_id": ("request",), "anchor_id": ("anchor",)},
+        texts=("input_messages", "output_messages"),
+    ),
+    "judge_anchor_runs": Personal(rows={"anchor_id": ("anchor",)}),
     "eval_sets": Personal(nothing="registered by the team, not taken from traffic"),
     "eval_items": Personal(nothing="registered by the team, not taken from traffic"),
 }

@@ -10,6 +10,7 @@ from contracts.tables.base import Contributions, Strings, Table, Time, column, o
 
 FINISH_CLASSES = ["ok", "error", "refusal", "truncated", "filtered", "empty"]
 EDIT_CLASSES = ["cosmetic", "corrective", "opposite", "rewrite"]
+JUDGE_TASKS = ["pointwise", "pairwise"]
 FAILURE_HINTS = ["factual", "preference", "operational", "unknown"]
 UNIT: Final[dict[str, Any]] = {"ge": 0.0, "le": 1.0}
 
@@ -124,7 +125,10 @@ class Judgments(Table):
     )
     calls: pl.Int32 = optional("calls that may have been billed for it, retries and repairs included", ge=0)
     judge: str = column("judge as named to people, e.g. rules or openai:gpt-4.1-mini")
-    verdict: str = column("the verdict", isin=["fail", "pass", "unsure"])
+    verdict: str = column(
+        "the verdict: fail, pass or unsure of one response; first, second or tie of two, by the place shown",
+        isin=["fail", "pass", "unsure", "first", "second", "tie"],
+    )
     failure_kind: str = optional("kind of failure, see curation.judge.verdicts")
     severity: pl.Int32 = optional("1 (cosmetic) to 5 (harmful)", ge=1, le=5)
     confidence: float = column("the judge's own confidence, 0 to 1", **UNIT)
@@ -133,6 +137,16 @@ class Judgments(Table):
     input_tokens: pl.Int64 = column("tokens read, 0 for the rules judge", ge=0)
     output_tokens: pl.Int64 = column("tokens written", ge=0)
     cost_usd: float = column("price of the call, US dollars", ge=0)
+    task: str = optional(
+        "pointwise, or pairwise: one order of a comparison; null says pointwise",
+        isin=["pointwise", "pairwise"],
+    )
+    pair_hash: str = optional("hash that both orders of a comparison share")
+    first_chars: pl.Int64 = optional("length of the response shown first, characters", ge=0)
+    second_chars: pl.Int64 = optional("length of the response shown second, characters", ge=0)
+    first_model: str = optional("model that wrote the response shown first; null for people and unknown ones")
+    second_model: str = optional("model that wrote the response shown second, as above")
+    strength: pl.Int32 = optional("how much better: 1 slightly, 2 clearly, 3 much; null: tie", ge=1, le=3)
     judged_at: Time = column("clock time of the verdict")
     date: pl.Date = column("UTC day of judged_at; partition of the table")
 
@@ -160,9 +174,10 @@ class GoldLabels(Table):
     request_id: str = column("request the label is of")
     label: str = column("the adjudicated label", isin=["fail", "pass"])
     failure_kind: str = optional("kind of failure")
-    source: str = column("how it was decided: adjudication, import, consensus")
+    source: str = column("how it was decided: adjudication, import, consensus, single")
     annotation_ids: Strings = column("label events behind it")
     guideline_version: str = column("guideline in force")
     snapshot: str = column("label snapshot it belongs to")
+    withdrawn: bool = optional("true: people came to disagree, and the request has no gold label any more")
     labelled_at: Time = column("when it was decided")
     date: pl.Date = column("UTC day of labelled_at; partition of the table")

@@ -9,6 +9,8 @@ from typing import Any, Final
 import msgspec
 import polars as pl
 
+from contracts.chat import turn_text
+
 TURN: Final = "\x1e"
 """Stands between the turns of a side (the ASCII record separator)."""
 
@@ -22,11 +24,11 @@ ROWS: Final = pl.Schema({"key": pl.String(), **dict.fromkeys(SIDES, pl.String())
 
 
 def side_text(turns: str | None) -> str | None:
-    """Text of a side from its chat turns (a JSON list of {role, content}); null stays null."""
+    """Text of a side from its chat turns (JSON), calls of tools included; null stays null."""
     if turns is None:
         return None
     parsed = msgspec.json.decode(turns, type=list[dict[str, Any]])
-    return TURN.join(str(turn.get("content") or "") for turn in parsed)
+    return TURN.join(map(turn_text, parsed))
 
 
 def rows_of(frame: pl.DataFrame, key: str) -> pl.DataFrame:

@@ -216,6 +216,10 @@ def _made_of_it(lake: Lake, person: Person, bronze: dict[str, pl.DataFrame]) -> 
         pair=pl.concat_str("drop_id", "example_id", separator=EXAMPLE_SEPARATOR)
     )
     person = person.with_ids("example", pairs["pair"])
+    anchors = _all(lake, "judge_anchors", ("user_key", "request_id", "anchor_id"))
+    person = person.with_ids(
+        "anchor", _ids(anchors.filter(person.owns("judge_anchors", anchors)), "anchor_id")
+    )
     judged = _all(lake, "judgments", ("request_id", "content_hash"))
     person = person.with_ids("content", _ids(judged.filter(person.owns("judgments", judged)), "content_hash"))
     refused = _all(lake, "quarantine", ("request_ids", "quarantine_id"))

@@ -14,6 +14,7 @@ from typing import Final
 import polars as pl
 
 from contracts.errors import LabelsInvalid
+from curation.judge.gold import newest_gold
 from sinks.lake import Lake
 
 OUTCOMES: Final = "outcomes"
@@ -88,9 +89,7 @@ def outcome_labels(lake: Lake) -> Labels:
 def gold_labels(lake: Lake) -> Labels:
     """The newest adjudicated label of each request."""
     rows = (
-        lake.scan("gold_labels")
-        .sort("labelled_at", "snapshot", "label")
-        .unique("request_id", keep="last", maintain_order=True)
+        newest_gold(lake.scan("gold_labels"))
         .select("request_id", failed=pl.col("label") == "fail")
         .sort("request_id")
         .collect()

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 import msgspec
 
@@ -32,7 +33,9 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     improved_response: str | None
 
 
-_decode_answer = msgspec.json.Decoder(Answer).decode
+_decoder = msgspec.json.Decoder(Answer)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,8 @@ class VerdictForm:
 
         All properties are required and nothing else is accepted; absence is null. Bounds of numbers
         are stated in words: some servers reject `minimum`/`maximum` in grammars, and `parse` checks.
+        Servers that make grammars of schemas overlook an `enum` beside several types, so null is an
+        alternative of its own.
         """
         properties: dict[str, Any] = {
             "rationale": {
@@ -61,13 +66,11 @@ class VerdictForm:
             },
             "verdict": {"type": "string", "enum": ["fail", "pass", "unsure"]},
             "failure_kind": {
-                "type": ["string", "null"],
-                "enum": [*(str(kind) for kind in self.kinds), None],
+                "anyOf": [{"type": "string", "enum": [str(k) for k in self.kinds]}, {"type": "null"}],
                 "description": "kind of failure; null unless the verdict is fail",
             },
             "severity": {
-                "type": ["integer", "null"],
-                "enum": [1, 2, 3, 4, 5, None],
+                "anyOf": [{"type": "integer", "enum": [1, 2, 3, 4, 5]}, {"type": "null"}],
                 "description": "1 cosmetic to 5 harm; null unless the verdict is fail",
             },
             "confidence": {"type": "number", "description": "0 to 1: chance that the verdict is right"},
@@ -88,10 +91,7 @@ class VerdictForm:
 
         A failure must name kind and severity; on other verdicts both are dropped, as they mean nothing.
         """
-        try:
-            answer = _decode_answer(extract_json(content))
-        except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
-            raise AnswerInvalid(str(error)[:_MAX_PROBLEM_CHARS]) from None
+        answer = decode_reply(content, _decoder)
         if answer.verdict != "fail":
             return msgspec.structs.replace(answer, failure_kind=None, severity=None)
         if answer.failure_kind is None or answer.severity is None:
@@ -101,13 +101,31 @@ class VerdictForm:
         return answer
 
 
+def decode_reply(content: str, decoder: msgspec.json.Decoder[T]) -> T:
+    """The answer in a reply; raises `AnswerInvalid` saying what does not fit."""
+    try:
+        return decoder.decode(extract_json(content))
+    except (msgspec.DecodeError, UnicodeEncodeError, RecursionError) as error:
+        raise AnswerInvalid(str(error)[:_MAX_PROBLEM_CHARS]) from None
+
+
 def extract_json(content: str) -> str:
     """The JSON object in a reply: servers without structured output wrap it in prose or a code fence.
 
     Thinking aloud before ``</think>`` is skipped. Without braces the text is returned as it is.
     """
     text = content.rpartition("</think>")[2].strip()
-    if text.startswith("{") and text.endswith("}"):
+    if not (text.startswith("{") and text.endswith("}")):
+        start, end = text.find("{"), text.rfind("}")
+        text = text[start : end + 1] if 0 <= start < end else text
+    return _strict(text)
+
+
+def _strict(text: str) -> str:
+    """JSON with line breaks inside strings, as grammars of local servers allow them, in its strict form."""
+    if not any(c < " " for c in text):
         return text
-    start, end = text.find("{"), text.rfind("}")
-    return text[start : end + 1] if 0 <= start < end else text
+    try:
+        return json.dumps(json.loads(text, strict=False), ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return text

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from contracts.errors import JudgeRefused
@@ -12,7 +12,7 @@ from curation.judge.pace import FIRST, Pace
 from curation.judge.questions import Instrument, OnOutcome, Outcome, Question
 from curation.judge.session import RetryPolicy, Session
 from curation.judge.transport import ChatClient
-from curation.judge.verdicts import UnjudgedReason
+from curation.judge.verdicts import AT_ONCE, UnjudgedReason
 
 T = TypeVar("T")
 
@@ -37,6 +37,8 @@ class LiveAsker:
     answers in between.
     """
 
+    at_once = AT_ONCE
+
     def __init__(
         self,
         instrument: Instrument,
@@ -58,12 +60,22 @@ class LiveAsker:
         self, questions: Sequence[Question[T]], *, on_outcome: OnOutcome[T] | None = None
     ) -> list[Outcome[T]]:
         """One outcome per question in the same order, see `Asker`."""
+        return self.mend(questions, {}, on_outcome=on_outcome)
+
+    def mend(
+        self,
+        questions: Sequence[Question[T]],
+        replies: Mapping[str, str],
+        *,
+        on_outcome: OnOutcome[T] | None = None,
+    ) -> list[Outcome[T]]:
+        """As `ask`, with first replies (by key) that are there and paid already: only repairs are made."""
         if not questions:
             return []
-        return asyncio.run(self._ask(questions, on_outcome))
+        return asyncio.run(self._ask(questions, replies, on_outcome))
 
     async def _ask(
-        self, questions: Sequence[Question[T]], on_outcome: OnOutcome[T] | None
+        self, questions: Sequence[Question[T]], replies: Mapping[str, str], on_outcome: OnOutcome[T] | None
     ) -> list[Outcome[T]]:
         pace = Pace(self._concurrency, first=self._bearable)
         async with ChatClient(self.instrument) as client:
@@ -76,7 +88,7 @@ class LiveAsker:
                 estimate=self._estimate,
                 max_tokens=self.instrument.parameters.max_tokens,
             )
-            run = _Run(session, max(_GIVE_UP_AFTER, self._concurrency), on_outcome)
+            run = _Run(session, max(_GIVE_UP_AFTER, self._concurrency), on_outcome, replies)
             queue = iter(questions)
             workers = min(self._concurrency, len(questions))
             await _all_or_cancel([asyncio.create_task(run.work(queue)) for _ in range(workers)])
@@ -89,7 +101,10 @@ class LiveAsker:
 class _Run(Generic[T]):
     """What the workers of one `ask` share: outcomes, and whether to go on."""
 
-    def __init__(self, session: Session, patience: int, on_outcome: OnOutcome[T] | None) -> None:
+    def __init__(
+        self, session: Session, patience: int, on_outcome: OnOutcome[T] | None, replies: Mapping[str, str]
+    ) -> None:
+        self._replies = replies
         self._session = session
         self._patience = patience
         self._on_outcome = on_outcome
@@ -106,7 +121,7 @@ class _Run(Generic[T]):
                 self._on_outcome(outcome)
 
     async def _asked(self, question: Question[T]) -> Outcome[T]:
-        outcome, refused = await self._session.ask(question)
+        outcome, refused = await self._session.ask(question, given=self._replies.get(question.key))
         if refused is not None:
             self.refused = refused
         elif outcome.reason in _ENDPOINT_TROUBLE:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from contracts.settings import CurationSettings, JudgeEndpointSettings, JudgeSettings
+from curation.judge.batch_place import Batches
 from curation.judge.budget import Budget, Limits, Prices
 from curation.judge.epoch import JudgeEpoch
 from curation.judge.rubrics import load_rubric
@@ -14,7 +15,7 @@ from curation.judge.rules import RulesJudge, RuleThresholds
 from curation.judge.verdicts import JudgeItem, Judgment
 
 if TYPE_CHECKING:
-    from curation.judge.asking import LiveAsker
+    from curation.judge.questions import Asker
 
 
 class Judge(Protocol):
@@ -23,6 +24,10 @@ class Judge(Protocol):
     @property
     def epoch(self) -> JudgeEpoch:
         """Everything that decides its verdicts."""
+
+    @property
+    def at_once(self) -> int:
+        """Most items to hand over in one call of `judge`; verdicts should be stored in between."""
 
     def judge(
         self, items: Sequence[JudgeItem], *, on_judgment: Callable[[Judgment], None] | None = None
@@ -40,11 +45,13 @@ def make_judge(
     curation: CurationSettings | None = None,
     rubric: str | Path | None = None,
     budget: Budget | None = None,
+    batches: Batches | None = None,
 ) -> Judge:
     """The judge the settings name; make a new one for every run, as its budget lasts for one.
 
     ``curation`` hands the edit range and failure threshold to the rules judge. ``rubric`` replaces
-    ``settings.rubric``, ``budget`` the limits of a run (the online judge has its own). Raises `SettingsError`
+    ``settings.rubric``, ``budget`` the limits of a run (the online judge has its own). With ``batches`` it
+    asks as ``settings.mode`` says, else live. Raises `SettingsError`
     when the endpoint needs a key and none is set, or URL or rubric are unusable. Opens no connection.
     """
     if settings.kind == "rules":
@@ -52,16 +59,21 @@ def make_judge(
     # The OpenAI package takes over a second to import, which commands that judge nothing should not pay.
     from curation.judge.openai_judge import OpenAIJudge
 
-    asker = make_asker(settings, budget=budget or Budget(Limits.of_run(settings)))
+    asker = make_asker(settings, budget=budget or Budget(Limits.of_run(settings)), batches=batches)
     return OpenAIJudge(asker, load_rubric(rubric or settings.rubric))
 
 
 def make_asker(
-    settings: JudgeSettings, *, budget: Budget, where: JudgeEndpointSettings | None = None
-) -> LiveAsker:
+    settings: JudgeSettings,
+    *,
+    budget: Budget,
+    where: JudgeEndpointSettings | None = None,
+    batches: Batches | None = None,
+) -> Asker:
     """Somebody who asks the judge's endpoint, or another one (``where``) with the same parameters.
 
-    Raises `SettingsError` when the endpoint needs a key and none is set, or its URL is unusable.
+    Who can wait for hours hands over ``batches``: then questions are asked as ``settings.mode`` says, else
+    always live. Raises `SettingsError` when the endpoint needs a key and none is set, or its URL is unusable.
     """
     from curation.judge.asking import LiveAsker
     from curation.judge.endpoint import Endpoint
@@ -75,10 +87,22 @@ def make_asker(
         max_tokens=settings.max_tokens,
         timeout_seconds=settings.timeout_seconds,
     )
-    return LiveAsker(
+    retries = RetryPolicy(max_retries=settings.max_retries)
+    live = LiveAsker(
         Instrument(endpoint=Endpoint.from_settings(where), parameters=parameters),
         budget=budget,
         prices=Prices.from_settings(where),
-        retries=RetryPolicy(max_retries=settings.max_retries),
+        retries=retries,
         concurrency=settings.concurrency,
+    )
+    if batches is None or settings.mode == "live":
+        return live
+    from curation.judge.batch import BatchAsker, Polling
+
+    return BatchAsker(
+        live,
+        batches,
+        prices=Prices.from_settings(where, share=settings.batch_price_share),
+        retries=retries,
+        polling=Polling(wait=settings.batch_wait_hours * 3600),
     )

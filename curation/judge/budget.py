@@ -69,6 +69,14 @@ class Limits:
             cost_usd=None if self.cost_usd is None else self.cost_usd * share,
         )
 
+    def less(self, spend: Spend) -> Limits:
+        """What is left of every limit after a spend, at least nothing."""
+        return Limits(
+            calls=None if self.calls is None else max(0, self.calls - spend.calls),
+            tokens=None if self.tokens is None else max(0, self.tokens - spend.tokens),
+            cost_usd=None if self.cost_usd is None else max(0.0, self.cost_usd - spend.cost_usd),
+        )
+
     def exceeded(self, spend: Spend) -> str:
         """The first limit that is exceeded (`calls`, `tokens`, `cost`), or nothing."""
         if self.calls is not None and spend.calls > self.calls:

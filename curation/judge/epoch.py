@@ -25,10 +25,12 @@ class JudgeEpoch:
     """What made a verdict; two verdicts compare only when their epochs have the same id.
 
     ``parameters`` are those that decide verdicts (temperature, thresholds), not how calls are made
-    (timeouts, concurrency, retries). ``base_url`` never carries credentials.
+    (timeouts, concurrency, retries). ``base_url`` never carries credentials. A `panel` is decided by its
+    members' epochs, a `bench` by those of the judges it has for single features; both name them in
+    ``parameters``.
     """
 
-    kind: Literal["rules", "openai"]
+    kind: Literal["rules", "openai", "panel", "bench"]
     model: str
     task: Task = "pointwise"
     provider: str = "tailrace"
@@ -46,7 +48,7 @@ class JudgeEpoch:
 
     @property
     def name(self) -> str:
-        """The judge as named to people: ``rules`` or ``openai:<model>``."""
+        """The judge as named to people: ``rules``, ``openai:<model>``, ``panel:<model>+<model>``."""
         return "rules" if self.kind == "rules" else f"{self.kind}:{self.model}"
 
     def manifest(self) -> dict[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from curation.judge.budget import Limits, Prices, TokenEstimate
@@ -38,17 +38,28 @@ class Forecast:
     text, but without repairs.
     """
 
-    contents: int
-    cached: int
-    asked: int
-    limit: str
-    expected: Spend
-    at_most: Spend
+    contents: int = 0
+    cached: int = 0
+    asked: int = 0
+    limit: str = ""
+    expected: Spend = field(default_factory=Spend)
+    at_most: Spend = field(default_factory=Spend)
 
     @property
     def unjudged(self) -> int:
         """Contents for which the limits leave nothing."""
         return self.contents - self.cached - self.asked
+
+    def __add__(self, other: Forecast) -> Forecast:
+        """Both runs, one after the other; a content that two judges look at counts twice."""
+        return Forecast(
+            contents=self.contents + other.contents,
+            cached=self.cached + other.cached,
+            asked=self.asked + other.asked,
+            limit=self.limit or other.limit,
+            expected=self.expected + other.expected,
+            at_most=self.at_most + other.at_most,
+        )
 
 
 def forecast(

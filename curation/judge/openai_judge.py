@@ -24,6 +24,11 @@ class OpenAIJudge:
     def __repr__(self) -> str:
         return f"OpenAIJudge({self.epoch.name!r}, epoch={self.epoch.id!r})"
 
+    @property
+    def at_once(self) -> int:
+        """Most items to hand over in one call of `judge`."""
+        return self.asker.at_once
+
     def question(self, item: JudgeItem) -> Question[Answer]:
         """What is asked about an item."""
         return Question(key=item.content_hash, messages=build_messages(item, self._rubric), form=self._form)

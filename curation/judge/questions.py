@@ -113,6 +113,10 @@ class Asker(Protocol):
     def instrument(self) -> Instrument:
         """Who is asked."""
 
+    @property
+    def at_once(self) -> int:
+        """Most questions to put in one call of `ask`; answers should be stored in between."""
+
     def ask(
         self, questions: Sequence[Question[T]], *, on_outcome: OnOutcome[T] | None = None
     ) -> list[Outcome[T]]:

@@ -8,7 +8,16 @@ from typing import Final
 
 from contracts.settings import CurationSettings
 from curation.judge.epoch import JudgeEpoch
-from curation.judge.verdicts import Evidence, FailureKind, JudgeItem, Judgment, Scalar, Verdict, VerdictWord
+from curation.judge.verdicts import (
+    AT_ONCE,
+    Evidence,
+    FailureKind,
+    JudgeItem,
+    Judgment,
+    Scalar,
+    Verdict,
+    VerdictWord,
+)
 
 # Raised whenever the same evidence may get another verdict.
 RULES_VERSION: Final = 2
@@ -67,6 +76,8 @@ class RulesJudge:
     - **unsure**: everything else; in particular strong evidence on both sides, or a score that no
       concrete act of a user or outcome backs (silence, abandonment).
     """
+
+    at_once = AT_ONCE
 
     def __init__(self, thresholds: RuleThresholds | None = None) -> None:
         self.thresholds = thresholds or RuleThresholds()

@@ -16,7 +16,7 @@ from curation.judge.budget import Budget, Ledger, Prices, TokenEstimate
 from curation.judge.pace import Pace
 from curation.judge.prompt import repair_messages
 from curation.judge.questions import Outcome, Question
-from curation.judge.transport import CallFailed, ChatClient, ItemFailed, Reply
+from curation.judge.transport import CallFailed, ChatClient, ItemFailed, Reply, content_of
 from curation.judge.verdicts import UnjudgedReason
 
 T = TypeVar("T")
@@ -60,18 +60,20 @@ class Session:
         self._resume_at = 0.0
         self._settled = asyncio.Condition()
 
-    async def ask(self, question: Question[T]) -> tuple[Outcome[T], JudgeRefused | None]:
+    async def ask(
+        self, question: Question[T], *, given: str | None = None
+    ) -> tuple[Outcome[T], JudgeRefused | None]:
         """The outcome of one question, its answer repaired once when the first does not fit the form.
 
-        Every answer is booked, used or not. When the endpoint rejects us altogether, that comes back beside
-        an outcome without an answer.
+        ``given`` is a first reply that is there and paid already. Every answer is booked, used or not. When
+        the endpoint rejects us altogether, that comes back beside an outcome without an answer.
         """
         ledger = Ledger(self._budget, self._prices)
         replies: list[str] = []
         refusal: JudgeRefused | None = None
         answer, reason, detail = None, None, ""
         try:
-            answer = await self._answer(question, ledger, replies)
+            answer = await self._answer(question, ledger, replies, given)
         except (ItemFailed, CallFailed) as failed:
             reason, detail = failed.reason, str(failed)
         except JudgeRefused as refused:
@@ -89,9 +91,11 @@ class Session:
         )
         return outcome, refusal
 
-    async def _answer(self, question: Question[T], ledger: Ledger, replies: list[str]) -> T:
+    async def _answer(
+        self, question: Question[T], ledger: Ledger, replies: list[str], given: str | None
+    ) -> T:
         form = question.form
-        content = await self._content(question, ledger)
+        content = await self._content(question, ledger) if given is None else given
         replies.append(content)
         try:
             return form.parse(content)
@@ -130,7 +134,7 @@ class Session:
         self._estimate.learn(size, reply.input_tokens)
         ledger.settle(reply.input_tokens, reply.output_tokens)
         await self._tell()
-        return _content_of(reply)
+        return content_of(reply)
 
     async def _call(self, question: Question[T], ledger: Ledger) -> Reply:
         async with self._pace.slot() as slot:
@@ -176,15 +180,3 @@ class Session:
         if isinstance(error, CallFailed) and error.retry_after is not None:
             return 0.0  # `_pause` waits, together with everybody else
         return self._backoff(state)
-
-
-def _content_of(reply: Reply) -> str:
-    """The text of a reply; a reply without text is an error of the kind that fits."""
-    if reply.refused:
-        raise ItemFailed(UnjudgedReason.REFUSAL, "the model declined to judge")
-    if reply.finish_reason == "content_filter":
-        raise ItemFailed(UnjudgedReason.CONTENT_FILTER, "the provider's filter stopped the answer")
-    if not reply.content.strip():
-        # Proxies under load answer like this; the next try usually succeeds.
-        raise CallFailed(UnjudgedReason.EMPTY_ANSWER, "the answer has no content", billed=True)
-    return reply.content

@@ -1,5 +1,7 @@
 """One chat-completions call through the `openai` package, with every way it fails given a type.
 
+What a request looks like and what a reply means is the same for calls in a batch.
+
 Errors built here carry status codes only: servers echo prompts and parts of keys in their messages,
 and the package's exceptions hold the whole request.
 """
@@ -11,15 +13,15 @@ import email.utils
 import math
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
-from typing import Any, Final, Self, cast
+from typing import Any, Final, Literal, Self, TypeVar, cast
 
 import openai
 
 from contracts.errors import JudgeRefused, JudgeUnavailable, TailraceError
 from curation.judge.prompt import ChatMessages
-from curation.judge.questions import Form, Instrument
+from curation.judge.questions import ChatParameters, Form, Instrument
 from curation.judge.verdicts import UnjudgedReason
 
 MAX_RETRY_AFTER_SECONDS: Final = 120.0
@@ -69,21 +71,28 @@ class Reply:
 
 
 @dataclass
-class _Dialect:
-    """What the endpoint turned out to understand; narrowed as it complains, never widened."""
+class Dialect:
+    """What the endpoint turned out to understand; narrowed as it complains, never widened.
 
-    schema: bool = True
+    `output` is how the form of an answer is asked for: OpenAI's `json_schema`; `json_object` with a schema
+    beside it, as llama-cpp-python and others have it; or by the words of the prompt alone.
+    """
+
+    output: Literal["json_schema", "json_object", "text"] = "json_schema"
     temperature: bool = True
     tokens_name: str = "max_tokens"
 
-    def narrow(self, status: int, complaint: str, used: _Dialect) -> bool:
+    def narrow(self, status: int, complaint: str, used: Dialect) -> bool:
         """Learn from a rejection of a request made in dialect ``used``; True when it is worth repeating."""
         if status not in (400, 404, 422, 500, 501):
             return False
-        if used.schema and any(
+        if used.output != "text" and any(
             w in complaint for w in ("response_format", "json_schema", "structured output")
         ):
-            self.schema = False
+            if used.output == "json_object":
+                self.output = "text"
+            elif self.output == "json_schema":
+                self.output = "json_object"
             return True
         if status not in (400, 422):
             return False
@@ -104,19 +113,9 @@ class ChatClient:
     """
 
     def __init__(self, instrument: Instrument) -> None:
-        endpoint, parameters = instrument.endpoint, instrument.parameters
-        self._parameters = parameters
-        self._dialect = _Dialect()
-        self._client = openai.AsyncOpenAI(
-            base_url=endpoint.base_url,
-            api_key=endpoint.api_key.get_secret_value(),
-            timeout=parameters.timeout_seconds,
-            max_retries=0,
-        )
-        if not endpoint.is_openai:
-            # The package picks these up from the environment; they are nobody else's business.
-            self._client.organization = None
-            self._client.project = None
+        self._parameters = instrument.parameters
+        self._dialect = Dialect()
+        self._client = connect(openai.AsyncOpenAI, instrument)
 
     async def __aenter__(self) -> Self:
         return self
@@ -133,7 +132,7 @@ class ChatClient:
         (every request would be).
         """
         while True:
-            used = _Dialect(self._dialect.schema, self._dialect.temperature, self._dialect.tokens_name)
+            used = replace(self._dialect)
             outcome = await self._attempt(messages, form, used)
             if outcome is not None:
                 break
@@ -142,44 +141,78 @@ class ChatClient:
             raise outcome
         return outcome
 
-    async def _attempt(self, messages: ChatMessages, form: Form, used: _Dialect) -> Reply | Exception | None:
+    async def _attempt(self, messages: ChatMessages, form: Form, used: Dialect) -> Reply | Exception | None:
         try:
             # The client's own timeout is per read: a server that trickles would never hit it.
             async with asyncio.timeout(self._parameters.timeout_seconds):
-                completion = await self._client.chat.completions.create(**self._request(messages, form, used))
-        except (TimeoutError, openai.APITimeoutError):
-            return CallFailed(UnjudgedReason.TIMEOUT, "no answer in time", billed=True)
+                request = chat_request(self._parameters, messages, form, used)
+                completion = await self._client.chat.completions.create(**request)
         except openai.APIStatusError as error:
-            complaint = _complaint(error)
-            if self._dialect.narrow(error.status_code, complaint, used):
+            if self._dialect.narrow(error.status_code, complaint_of(error), used):
                 return None
-            return _status_error(error, complaint)
-        except openai.APIError:
-            return CallFailed(UnjudgedReason.UNAVAILABLE, "the connection broke", billed=True)
-        except (ValueError, TypeError):
-            # The body is no JSON, or no completion: cut off on the way, or a proxy speaks.
-            return CallFailed(UnjudgedReason.UNAVAILABLE, "the answer is not a completion", billed=True)
-        return _reply(completion)
-
-    def _request(self, messages: ChatMessages, form: Form, used: _Dialect) -> dict[str, Any]:
-        parameters = self._parameters
-        request: dict[str, Any] = {
-            "model": parameters.model,
-            "messages": messages,
-            used.tokens_name: parameters.max_tokens,
-        }
-        if used.temperature:
-            request["temperature"] = parameters.temperature
-        if used.schema:
-            request["response_format"] = {
-                "type": "json_schema",
-                "json_schema": {"name": form.name, "strict": True, "schema": dict(form.schema)},
-            }
-        return request
+            return failure_of(error)
+        except (TimeoutError, openai.APIError, ValueError, TypeError) as error:
+            return failure_of(error)
+        return reply_of(completion)
 
 
-def _status_error(error: openai.APIStatusError, complaint: str) -> Exception:
-    status = error.status_code
+Client = TypeVar("Client", openai.OpenAI, openai.AsyncOpenAI)
+
+
+def connect(kind: type[Client], instrument: Instrument) -> Client:
+    """A client of an endpoint; it makes no retries of its own."""
+    endpoint = instrument.endpoint
+    client = kind(
+        base_url=endpoint.base_url,
+        api_key=endpoint.api_key.get_secret_value(),
+        timeout=instrument.parameters.timeout_seconds,
+        max_retries=0,
+    )
+    if not endpoint.is_openai:
+        # The package picks these up from the environment; they are nobody else's business.
+        client.organization = None
+        client.project = None
+    return client
+
+
+def chat_request(
+    parameters: ChatParameters, messages: ChatMessages, form: Form, used: Dialect
+) -> dict[str, Any]:
+    """The body of a chat-completions request in a dialect."""
+    request: dict[str, Any] = {
+        "model": parameters.model,
+        "messages": messages,
+        used.tokens_name: parameters.max_tokens,
+    }
+    if used.temperature:
+        request["temperature"] = parameters.temperature
+    schema = dict(form.schema)
+    if used.output == "json_schema":
+        wanted = {"name": form.name, "strict": True, "schema": schema}
+        request["response_format"] = {"type": "json_schema", "json_schema": wanted}
+    elif used.output == "json_object":
+        request["response_format"] = {"type": "json_object", "schema": schema}
+    return request
+
+
+def failure_of(error: Exception) -> Exception:
+    """What an exception of the package, or around it, means for us.
+
+    A `CallFailed` is billed where the fate of the request is unknown.
+    """
+    if isinstance(error, openai.APIStatusError):
+        wait = parse_retry_after(error.response.headers)
+        return status_error(error.status_code, complaint_of(error), retry_after=wait)
+    if isinstance(error, TimeoutError | openai.APITimeoutError):
+        return CallFailed(UnjudgedReason.TIMEOUT, "no answer in time", billed=True)
+    if isinstance(error, openai.APIError):
+        return CallFailed(UnjudgedReason.UNAVAILABLE, "the connection broke", billed=True)
+    # The body is no JSON, or no completion: cut off on the way, or a proxy speaks.
+    return CallFailed(UnjudgedReason.UNAVAILABLE, "the answer is not a completion", billed=True)
+
+
+def status_error(status: int, complaint: str, *, retry_after: float | None = None) -> Exception:
+    """What a status other than 200 means; ``complaint``: what the server said, in lower case."""
     detail = f"HTTP {status}"
     if status == 429 and "insufficient_quota" in complaint:
         return JudgeRefused(
@@ -187,7 +220,7 @@ def _status_error(error: openai.APIStatusError, complaint: str) -> Exception:
         )
     if status in _RETRIED_STATUS or status >= 500:
         reason = UnjudgedReason.RATE_LIMITED if status == 429 else UnjudgedReason.UNAVAILABLE
-        return CallFailed(reason, detail, retry_after=parse_retry_after(error.response.headers))
+        return CallFailed(reason, detail, retry_after=retry_after)
     if status in (401, 403):
         return JudgeRefused(f"the judge's endpoint rejects the key ({detail})", hint=_CHECK_ADDRESS)
     if status == 404:
@@ -199,11 +232,12 @@ def _status_error(error: openai.APIStatusError, complaint: str) -> Exception:
     return ItemFailed(UnjudgedReason.REJECTED, detail)
 
 
-def _complaint(error: openai.APIStatusError) -> str:
+def complaint_of(error: openai.APIStatusError) -> str:
+    """What the server complains of, in lower case; it may quote the request."""
     return f"{error.code or ''} {error.param or ''} {error.message}".lower()
 
 
-def _reply(completion: Any) -> Reply:
+def reply_of(completion: Any) -> Reply:
     """Read a completion defensively: the package does not validate what servers send."""
     usage = getattr(completion, "usage", None)
     choices = getattr(completion, "choices", None)
@@ -217,6 +251,18 @@ def _reply(completion: Any) -> Reply:
         input_tokens=_tokens(usage, "prompt_tokens"),
         output_tokens=_tokens(usage, "completion_tokens"),
     )
+
+
+def content_of(reply: Reply) -> str:
+    """The text of a reply; a reply without text is an error of the kind that fits."""
+    if reply.refused:
+        raise ItemFailed(UnjudgedReason.REFUSAL, "the model declined to judge")
+    if reply.finish_reason == "content_filter":
+        raise ItemFailed(UnjudgedReason.CONTENT_FILTER, "the provider's filter stopped the answer")
+    if not reply.content.strip():
+        # Proxies under load answer like this; the next try usually succeeds.
+        raise CallFailed(UnjudgedReason.EMPTY_ANSWER, "the answer has no content", billed=True)
+    return reply.content
 
 
 def _tokens(usage: Any, name: str) -> int:

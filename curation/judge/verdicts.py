@@ -23,6 +23,9 @@ VerdictWord = Literal["fail", "pass", "unsure"]
 _CONTENT_FORM: Final = 1
 _EVIDENCE_DIGITS: Final = 6
 
+AT_ONCE: Final = 256
+"""Verdicts are stored after so many, so that a kill does not lose paid work."""
+
 # Columns of `interactions` a judge may see. Presence flags are left out: null says the same.
 FEATURE_COLUMNS: Final = (
     "finish_class",
@@ -83,6 +86,8 @@ class UnjudgedReason(StrEnum):
     """no answer in time, after the last retry"""
     UNAVAILABLE = "unavailable"
     """server errors or broken connections, after the last retry"""
+    PENDING = "pending"
+    """asked in a batch that goes on at the endpoint; a later run fetches the answer"""
     ENDPOINT_DOWN = "endpoint_down"
     """not tried: so many items failed in a row that the rest was spared"""
     ENDPOINT_REFUSED = "endpoint_refused"
@@ -222,7 +227,8 @@ class Judgment:
 
     ``spent`` is what this run paid for it: nothing when the verdict came from the cache or from an
     item with the same content, but something also when an item stays unjudged after paid answers.
-    ``detail`` explains ``reason`` without user text.
+    ``detail`` explains ``reason`` without user text. ``improved_by`` is the model that wrote the improved
+    response when that is not the epoch's (a member of a panel).
     """
 
     request_id: str
@@ -232,6 +238,7 @@ class Judgment:
     reason: UnjudgedReason | None = None
     detail: str = ""
     spent: Spend = Spend()
+    improved_by: str = ""
 
     def __post_init__(self) -> None:
         if (self.verdict is None) == (self.reason is None):

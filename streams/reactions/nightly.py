@@ -14,7 +14,7 @@ from contracts import topics
 from contracts.errors import BrokerUnavailable, SettingsError, TailraceError
 from contracts.settings import Settings
 from curation.engine import make_engine
-from curation.judge.base import make_judge
+from curation.judge.bench import Bench
 from curation.nightly import DropResult, make_drop
 from curation.weights import resolve_model
 from sinks.drops.manifest import MANIFEST_FILE, sha256
@@ -69,7 +69,7 @@ class NightlyReactions:
             self._lake,
             settings.drops_root,
             settings,
-            make_judge(settings.judge, curation=settings.curation),
+            Bench.from_settings(settings),
             now_us=time.time_ns() // 1_000,
             engine=make_engine(settings.nightly),
             model=resolve_model(settings),

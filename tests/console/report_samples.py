@@ -10,6 +10,7 @@ import polars as pl
 
 from console.report import FunnelStep, ReportData, SamplePair
 from contracts.tables import frame_schema, nullable_columns, validate
+from curation.agreement.wilson import wilson
 from curation.scoring import score
 
 START = datetime(2026, 3, 2, tzinfo=UTC)
@@ -134,6 +135,23 @@ def pair(**changes: Any) -> SamplePair:
     return SamplePair(**{**fields, **changes})
 
 
+def lengths(pairs: int, *, longer: int, shorter: int) -> dict[str, Any]:
+    """The length bias of so many pairs, as a manifest has it."""
+    decided = longer + shorter
+    low, high = wilson(longer, decided)
+    return {
+        "pairs": pairs,
+        "chosen_longer": longer,
+        "chosen_shorter": shorter,
+        "equal": pairs - decided,
+        "longer_share": longer / decided if decided else None,
+        "low": low if decided else None,
+        "high": high if decided else None,
+        "mean_log_ratio": 0.12,
+        "median_log_ratio": 0.08,
+    }
+
+
 def report_data(n: int = 5_000, **changes: Any) -> ReportData:
     """A report as after a demo run; `changes` replace its fields."""
     fields: dict[str, Any] = {
@@ -187,9 +205,27 @@ def report_data(n: int = 5_000, **changes: Any) -> ReportData:
             "judge": {"judge": "rules", "epoch": "a1b2c3d4e5f60718"},
             "score_version": "priors-1a2b3c4d",
             "counts": {"preference_rows": 318, "unpaired_rows": 194},
+            "splits": {
+                "train": {"preference": 301, "unpaired": 184},
+                "validation": {"preference": 17, "unpaired": 10},
+            },
+            "length_bias": {
+                "unit": "characters",
+                "limit": None,
+                "all": lengths(318, longer=190, shorter=120),
+                "pair_sources": {
+                    "user_edit": lengths(200, longer=120, shorter=78),
+                    "regenerate_accept": lengths(118, longer=70, shorter=42),
+                },
+                "features": {
+                    "support_reply": lengths(300, longer=180, shorter=105),
+                    "code_assist": lengths(16, longer=10, shorter=6),
+                    "search_answer": lengths(2, longer=0, shorter=0),
+                },
+            },
             "files": [
-                {"name": "preference.parquet", "rows": 318, "bytes": 182_244, "sha256": "ab" * 32},
-                {"name": "unpaired.parquet", "rows": 194, "bytes": 90_112, "sha256": "cd" * 32},
+                {"name": "preference/train.parquet", "rows": 318, "bytes": 182_244, "sha256": "ab" * 32},
+                {"name": "unpaired/train.parquet", "rows": 194, "bytes": 90_112, "sha256": "cd" * 32},
             ],
         },
         "ranking_auc": 0.913,

@@ -46,17 +46,31 @@ def test_the_drop_is_made_of_rows_of_the_lake(demo: tuple[Path, dict[str, Any]])
     assert set(provenance["request_ids"].explode()) <= requests
 
 
+def test_users_and_conversations_are_on_one_side(demo: tuple[Path, dict[str, Any]]) -> None:
+    home, result = demo
+    rows = Lake(home / "lake").scan("examples").collect()
+    assert set(rows["split"]) <= {"train", "validation"}
+    for group in ("session_id", "user_key"):
+        sides = rows.drop_nulls(group).group_by(group).agg(pl.col("split").n_unique())["split"]
+        assert sides.max() == 1
+    folder = Path(result["drop"]["path"])
+    provenance = pl.read_parquet(folder / "provenance.parquet")
+    assert dict(provenance["split"].value_counts().iter_rows()) == dict(
+        rows["split"].value_counts().iter_rows()
+    )
+
+
 def test_the_drop_verifies_until_a_byte_changes(demo: tuple[Path, dict[str, Any]]) -> None:
     home, result = demo
     folder = Path(result["drop"]["path"])
     assert answer(tailrace("drops", "verify", folder, "--json", cwd=home))["ok"]
-    target = folder / "unpaired.parquet"
+    target = folder / "unpaired/train.parquet"
     original = target.read_bytes()
     target.write_bytes(original[:-1] + bytes([original[-1] ^ 1]))
     broken = tailrace("drops", "verify", folder, cwd=home)
     target.write_bytes(original)
     assert broken.returncode == 1
-    assert broken.stdout.strip() == "unpaired.parquet: its bytes changed"
+    assert broken.stdout.strip() == "unpaired/train.parquet: its bytes changed"
 
 
 def test_commands_over_the_lake_agree_with_the_demo(demo: tuple[Path, dict[str, Any]]) -> None:
@@ -73,6 +87,12 @@ def test_commands_over_the_lake_agree_with_the_demo(demo: tuple[Path, dict[str, 
     assert listed["drop_id"] == again["drop_id"]
     shown = answer(tailrace("drops", "show", "latest", "--home", home, "--json", cwd=home))
     assert shown["counts"]["preference"] == again["preference"]
+    splits = shown["splits"]
+    assert sum(splits[side]["preference"] for side in ("train", "validation")) == again["preference"]
+    whole = shown["length_bias"]["all"]
+    assert whole["pairs"] == again["preference"]
+    line = tailrace("drops", "show", "latest", "--home", home, cwd=home).stdout
+    assert f"the chosen side is the longer one in {whole['longer_share']:.1%}" in " ".join(line.split())
     letters = answer(tailrace("dead-letters", "list", "--home", home, "--json", cwd=home))
     assert letters["total"] == status["events"]["dead_letter"] == sum(letters["reasons"].values())
 

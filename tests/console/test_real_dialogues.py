@@ -7,10 +7,9 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-import polars as pl
-
 from sinks.lake import Lake
 from tests.console.commands import answer, tailrace
+from tests.drop_files import read_rows
 
 Pair = tuple[str, str, str]
 
@@ -19,7 +18,7 @@ UNREDACTED = {"TAILRACE_PRIVACY__REDACT_AT": "off"}
 
 
 def published(result: dict[str, Any]) -> list[Pair]:
-    rows = pl.read_parquet(Path(result["drop"]["path"]) / "preference.parquet")
+    rows = read_rows(Path(result["drop"]["path"]), "preference")
     return [
         tuple(
             json.dumps([{"role": t["role"], "content": t["content"]} for t in row[c]]) for c in rows.columns

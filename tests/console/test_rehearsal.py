@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,3 +87,23 @@ def test_what_is_judged_already_costs_nothing(home: Path, judge_server: FakeServ
     # the drop is part of the lake now: what it holds comes again only as replay
     assert found["forecast"]["asked"] == 0
     assert found["forecast"]["cached"] == found["forecast"]["contents"]
+
+
+def test_every_member_of_a_panel_is_counted_at_its_own_price(home: Path, judge_server: FakeServer) -> None:
+    alone, _ = dry_run(home, judge_server)
+    member = {"base_url": judge_server.base_url, "model": "other", "input_usd_per_million": 3}
+    found, shown = dry_run(home, judge_server, TAILRACE_JUDGE__PANEL=json.dumps([member]))
+    assert found["judge"] == "panel:gpt-4.1-mini+other"
+    one, both = alone["forecast"], found["forecast"]
+    assert (both["contents"], both["asked"]) == (14, 14)
+    assert both["expected"]["input_tokens"] == 2 * one["expected"]["input_tokens"]
+    assert both["expected"]["cost_usd"] == pytest.approx(4 * one["expected"]["cost_usd"])
+    assert found["comparisons_at_most"] == 2 * alone["comparisons_at_most"] == 28
+    assert "14 to be asked" in shown
+
+
+def test_a_limit_holds_for_the_panel_together(home: Path, judge_server: FakeServer) -> None:
+    member = {"base_url": judge_server.base_url, "model": "other"}
+    panel = json.dumps([member])
+    found, _ = dry_run(home, judge_server, TAILRACE_JUDGE__PANEL=panel, TAILRACE_JUDGE__MAX_CALLS="9")
+    assert (found["forecast"]["asked"], found["forecast"]["limit"]) == (9, "calls")

@@ -10,7 +10,7 @@ from html.parser import HTMLParser
 import pytest
 
 from console.report import FunnelStep, ReportData, render
-from tests.console.report_samples import interactions, pair, report_data
+from tests.console.report_samples import interactions, lengths, pair, report_data
 
 VOID = {"meta", "link", "br", "hr", "img", "input", "rect", "path", "line"}
 PLANTED = "<script>alert(1)</script> & \"quoted\" 'it' {{ 7*7 }} </svg></style><img src=x onerror=alert(2)>"
@@ -151,6 +151,11 @@ def test_planted_markup_is_shown_as_text_everywhere() -> None:
                 "judge": {"name": PLANTED},
                 "counts": {"pairs": 1},
                 "files": {PLANTED: PLANTED},
+                "length_bias": {
+                    "all": lengths(9, longer=5, shorter=4),
+                    "pair_sources": {PLANTED: lengths(9, longer=5, shorter=4)},
+                    "features": {PLANTED: lengths(9, longer=5, shorter=4)},
+                },
             },
             dead_letter_reasons={PLANTED: 1},
         )

@@ -9,22 +9,10 @@ from typing import Any
 import polars as pl
 import pytest
 
-from console.report import chart, diff, drop, edits, evidence, rates, scores, stats, text, timeline
+from console.length_words import in_a_line, ratio_in_words
+from console.report import chart, diff, drop, edits, evidence, lengths, rates, scores, stats, text, timeline
 from console.report.pairs import _bars
-from tests.console.report_samples import START, interactions, pair
-
-
-@pytest.mark.parametrize(
-    ("failures", "rows", "low", "high"),
-    [(0, 10, 0.0, 0.2775), (1, 10, 0.0179, 0.4042), (81, 263, 0.2553, 0.3662), (10, 10, 0.7225, 1.0)],
-)
-def test_wilson_agrees_with_published_values(failures: int, rows: int, low: float, high: float) -> None:
-    """The case 81 of 263 is Newcombe's (Statistics in Medicine 17, 1998, table I)."""
-    assert stats.wilson(failures, rows) == pytest.approx((low, high), abs=1e-4)
-
-
-def test_wilson_without_rows_knows_nothing() -> None:
-    assert stats.wilson(0, 0) == (0.0, 1.0)
+from tests.console.report_samples import START, interactions, pair, report_data
 
 
 def test_the_regression_is_the_worst_version() -> None:
@@ -229,3 +217,36 @@ def test_the_drop_says_what_its_rows_are() -> None:
         "Rows with eval items": "gsm8k 2 of 40",
     }
     assert drop.facts({"safety": "no", "redaction": {"version": None}}) == []
+
+
+def test_the_length_bias_in_words_and_as_a_chart() -> None:
+    manifest = report_data(10).manifest
+    assert manifest is not None
+    shown = lengths.lengths(manifest)
+    assert shown is not None
+    assert (shown.share, shown.ratio) == ("61.3% (95% interval 55.8–66.5%)", "8.3% longer")
+    assert "user edit: 61% of 198" in shown.chart.label
+    assert "search_answer" not in shown.chart.label
+    assert in_a_line(manifest) == (
+        "the chosen side is the longer one in 61.3% of the 310 pairs that differ in length "
+        "(95% interval 55.8% to 66.5%); at the median it is 8.3% longer"
+    )
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [
+        {},
+        {"length_bias": {"all": {"pairs": 0, "longer_share": None}}},
+    ],
+)
+def test_drops_without_a_length_bias_say_nothing_of_it(manifest: dict[str, Any]) -> None:
+    assert lengths.lengths(manifest) is None
+    assert in_a_line(manifest) == ""
+
+
+@pytest.mark.parametrize(
+    ("log_ratio", "words"), [(0.0, "as long"), (0.6931, "100.0% longer"), (-0.6931, "50.0% shorter")]
+)
+def test_ratios_of_lengths_in_words(log_ratio: float, words: str) -> None:
+    assert ratio_in_words(log_ratio) == words

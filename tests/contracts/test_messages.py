@@ -14,14 +14,11 @@ from contracts import reasons
 from contracts.errors import EventInvalid
 from contracts.events import Message
 from contracts.messages import (
-    chat_turns,
     decode_messages,
     encode_messages,
-    is_plain_text,
     last_user_text,
     normalize,
     output_text,
-    parse_turns,
 )
 
 CONVERSATION: list[dict[str, Any]] = [
@@ -67,13 +64,6 @@ def test_texts_of_a_conversation() -> None:
     assert last_user_text(messages) == "And now?"
     assert output_text(messages[2:3]) is None
     assert output_text(messages[:2]) == "Be brief.\nWeather in Paris?"
-    assert not is_plain_text(messages)
-    assert is_plain_text(messages[:2])
-
-
-def test_plain_turns_go_there_and_back() -> None:
-    turns = [{"role": "user", "content": "hi"}, {"role": "assistant", "content": ""}]
-    assert chat_turns(parse_turns(turns)) == turns
 
 
 def test_no_text_is_not_empty_text() -> None:

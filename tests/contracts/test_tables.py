@@ -12,7 +12,8 @@ from tests.factories import START, table_rows
 DESIGN = (
     "requests signals outcomes consents dead_letters interactions judgments annotations gold_labels "
     "examples example_sketches preferences quarantine drops models erasures lineage "
-    "eval_sets eval_items releases drop_marks erased_ids legal_holds"
+    "eval_sets eval_items releases drop_marks erased_ids legal_holds "
+    "judge_epochs calibrations annotation_tasks judge_anchors judge_anchor_runs"
 )
 
 
@@ -72,7 +73,7 @@ def test_text_lives_where_the_design_says() -> None:
         for name in TABLES
         if {"input_messages", "output_messages", "prompt", "chosen", "rejected"} & set(frame_schema(name))
     }
-    assert holders == {"requests", "preferences"}
+    assert holders == {"requests", "preferences", "judge_anchors"}
 
 
 def test_event_time_partitions_the_big_tables() -> None:

@@ -10,6 +10,7 @@ from curation.engine import Engine, LocalEngine, RayEngine
 from curation.judge.base import make_judge
 from curation.nightly import make_drop
 from tests.curation.dialogues import RIGHT, edited, regenerated
+from tests.drop_files import files_of
 from tests.lakes import ingest, new_lake
 
 
@@ -25,7 +26,7 @@ def files(home: Path, engine: Engine) -> dict[str, bytes]:
     )
     assert result.preference_rows > 20
     assert not list(settings.drops_root.glob(f"{buckets.SCRATCH}*"))
-    return {file.name: file.read_bytes() for file in result.folder.iterdir()}
+    return files_of(result.folder)
 
 
 def test_the_number_of_buckets_changes_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,6 +16,7 @@ from sinks.drops.manifest import read_manifest, verify
 from sinks.drops.publish import registry
 from sinks.lake import Lake
 from tests.curation.dialogues import RIGHT, WRONG, asked, did, edited, regenerated, turned_out
+from tests.drop_files import files_of, read_rows
 from tests.factories import START, consent_event, request_event
 from tests.lakes import ingest, new_lake
 
@@ -34,7 +35,7 @@ def drop(lake: Lake, tmp_path: Path, *, as_of: datetime | None = None, **curatio
 
 
 def pairs(result: DropResult) -> list[dict[str, Any]]:
-    return pl.read_parquet(result.folder / "preference.parquet").to_dicts()
+    return read_rows(result.folder, "preference").to_dicts()
 
 
 def refusals(lake: Lake, result: DropResult) -> dict[str, str]:
@@ -188,14 +189,9 @@ def test_the_same_content_is_kept_once(lake: Lake, tmp_path: Path) -> None:
     assert list(refusals(lake, result).values()) == ["duplicate"]
 
 
-def test_tool_calls_are_refused_rather_than_lost(lake: Lake, tmp_path: Path) -> None:
-    call = {"type": "tool_call", "id": "1", "name": "search", "arguments": {"q": "capital"}}
-    messages = [
-        {"role": "user", "parts": [{"type": "text", "content": "Capital?"}]},
-        {"role": "assistant", "parts": [call]},
-        {"role": "tool", "parts": [{"type": "tool_call_response", "id": "1", "response": "Canberra"}]},
-    ]
-    events = edited("a", input_messages=messages)
+def test_images_are_refused_rather_than_lost(lake: Lake, tmp_path: Path) -> None:
+    parts = [{"type": "text", "content": "Capital?"}, {"type": "uri", "modality": "image", "uri": "x"}]
+    events = edited("a", input_messages=[{"role": "user", "parts": parts}])
     del events[0][1]["prompt"]
     ingest(lake, events)
     result = drop(lake, tmp_path)
@@ -207,7 +203,7 @@ def test_one_sided_evidence_becomes_unpaired_rows(lake: Lake, tmp_path: Path) ->
     good = asked("good", response=RIGHT) + did("good", "accept") + turned_out("good", success=True)
     ingest(lake, bad + good)
     result = drop(lake, tmp_path, control_share=1.0)
-    rows = pl.read_parquet(result.folder / "unpaired.parquet").to_dicts()
+    rows = read_rows(result.folder, "unpaired").to_dicts()
     assert {(row["completion"][0]["content"], row["label"]) for row in rows} == {
         (WRONG, False),
         (RIGHT, True),
@@ -232,8 +228,7 @@ def test_the_same_inputs_give_the_same_bytes_and_one_registration(lake: Lake, tm
     assert again.drop_id == first.drop_id == elsewhere.name
     assert (first.new, again.new) == (True, False)
     assert registry(lake).height == 1
-    for file in first.folder.iterdir():
-        assert file.read_bytes() == (elsewhere / file.name).read_bytes(), file.name
+    assert files_of(first.folder) == files_of(elsewhere)
     assert lake.scan("examples").collect().height == first.preference_rows + first.unpaired_rows
 
 
@@ -258,7 +253,10 @@ def test_provenance_says_how_each_row_was_chosen_and_what_it_stands_for(lake: La
     assert failures["safety"].to_list() == [True, False]
     assert failures["cluster_size"].to_list() == [1, 2]
     assert failures["design_weight"].to_list() == [1.0, 2.0]
-    assert rows.select(pl.all().exclude("model", "license").is_not_null().all()).row(0).count(False) == 0
+    assert (
+        rows.select(pl.all().exclude("model", "license", "margin").is_not_null().all()).row(0).count(False)
+        == 0
+    )
     stored = lake.scan("examples").collect()
     assert sorted(map(len, stored["cluster_request_ids"]))[-1] == 2
 
@@ -353,30 +351,30 @@ def test_an_empty_lake_says_what_to_do(lake: Lake, tmp_path: Path) -> None:
     assert caught.value.hint
 
 
-def test_a_drop_without_rows_is_published_and_loads(lake: Lake, tmp_path: Path) -> None:
+def test_a_drop_without_rows_is_published_and_has_no_empty_files(lake: Lake, tmp_path: Path) -> None:
     ingest(lake, [("request", request_event("r1", user_id="u"))])
     result = drop(lake, tmp_path)
     assert (result.preference_rows, result.unpaired_rows) == (0, 0)
     assert verify(result.folder) == []
-    assert pl.read_parquet(result.folder / "preference.parquet").height == 0
+    assert set(read_manifest(result.folder)["files"]) == {"provenance.parquet"}
+    assert pl.read_parquet(result.folder / "provenance.parquet").height == 0
 
 
 def test_the_manifest_names_judge_inputs_and_every_file(lake: Lake, tmp_path: Path) -> None:
     ingest(lake, edited("a"))
-    result = drop(lake, tmp_path)
+    result = drop(lake, tmp_path, validation_share=0.0)
     manifest = read_manifest(result.folder)
     assert manifest["judge"]["judge"] == "rules"
     assert manifest["inputs"] == {
         name: lake.version(name) for name in ("requests", "signals", "outcomes", "consents", "interactions")
     }
     assert set(manifest["files"]) == {
-        "preference.parquet",
-        "unpaired.parquet",
-        "preference.openai.jsonl",
+        "preference/train.parquet",
+        "openai/train.jsonl",
         "provenance.parquet",
     }
     assert manifest["counts"]["preference"] == 1
-    lines = (result.folder / "preference.openai.jsonl").read_text().splitlines()
+    lines = (result.folder / "openai/train.jsonl").read_text().splitlines()
     assert json.loads(lines[0]) == {
         "input": {"messages": [{"role": "user", "content": "What is the capital of Australia? (a)"}]},
         "preferred_output": [{"role": "assistant", "content": RIGHT}],

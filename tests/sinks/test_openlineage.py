@@ -129,7 +129,7 @@ def test_a_server_without_address_is_refused(tmp_path: Path) -> None:
 def test_a_real_build_tells_what_it_read_and_wrote(tmp_path: Path) -> None:
     lake = new_lake(tmp_path / "lake")
     ingest(lake, edited("a"))
-    settings = Settings(home=tmp_path, curation=CurationSettings(control_share=0.0))
+    settings = Settings(home=tmp_path, curation=CurationSettings(control_share=0.0, validation_share=0.0))
     judge = make_judge(settings.judge, curation=settings.curation)
     result = make_drop(lake, settings.drops_root, settings, judge, now_us=1_900_000_000_000_000)
     start, complete = events(settings.drops_root / "openlineage.jsonl")
@@ -137,10 +137,10 @@ def test_a_real_build_tells_what_it_read_and_wrote(tmp_path: Path) -> None:
     read = {i["name"]: int(i["facets"]["version"]["datasetVersion"]) for i in complete["inputs"]}
     assert read["interactions"] == lake.version("interactions")
     rows = {
-        o["name"].rpartition("/")[2]: o["outputFacets"]["outputStatistics"]["rowCount"]
+        o["name"].split("/", 2)[2]: o["outputFacets"]["outputStatistics"]["rowCount"]
         for o in complete["outputs"]
     }
-    assert rows["preference.parquet"] == result.preference_rows == 1
+    assert rows["preference/train.parquet"] == result.preference_rows == 1
     # built before: nothing is read or written, so nothing is told
     make_drop(lake, settings.drops_root, settings, judge, now_us=1_900_000_000_000_001)
     assert len(events(settings.drops_root / "openlineage.jsonl")) == 2

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from contracts import topics, validation
+from contracts.chat import chat_turns
 from contracts.events import Event
-from contracts.messages import chat_turns, normalize
+from contracts.messages import normalize
 from streams.adapters import ADAPTERS, AdapterOptions
 from streams.recordings import RawEvent, RecordingInvalid, read_recording, write_recording
 from streams.routing import key_of

@@ -12,6 +12,7 @@ from curation.judge.asking import LiveAsker
 from curation.judge.budget import Budget, Limits, Prices
 from curation.judge.endpoint import Endpoint
 from curation.judge.openai_judge import OpenAIJudge
+from curation.judge.pairwise import Candidate, Comparison, PairwiseJudge
 from curation.judge.questions import ChatParameters, Instrument
 from curation.judge.rubrics import load_rubric
 from curation.judge.session import RetryPolicy
@@ -33,10 +34,33 @@ def item(n: int = 1, text: str = "", **evidence: Any) -> JudgeItem:
 
 def openai_judge(base_url: str, **changes: Any) -> OpenAIJudge:
     """A judge against a test server, with short waits."""
+    rubric = changes.pop("rubric", None) or load_rubric()
+    return OpenAIJudge(live_asker(base_url, **changes), rubric)
+
+
+def pairwise_judge(base_url: str, **changes: Any) -> PairwiseJudge:
+    """A pairwise judge against a test server, with short waits."""
+    rubric = changes.pop("rubric", None) or load_rubric("pairwise", task="pairwise")
+    return PairwiseJudge(live_asker(base_url, **changes), rubric)
+
+
+def comparison(n: int = 1, a: str = "It is lost.", b: str = "It is order 4711.", **fields: Any) -> Comparison:
+    """A comparison whose user text carries the marker `item-<n>`."""
+    return Comparison(
+        request_id=f"r{n}",
+        prompt=[text_message("user", f"item-{n} where is my order?")],
+        a=Candidate(messages=[text_message("assistant", a)], author=f"judge:r{n}", model="fake"),
+        b=Candidate(messages=[text_message("assistant", b)], author=f"r{n}", model="writer"),
+        **fields,
+    )
+
+
+def live_asker(base_url: str, **changes: Any) -> LiveAsker:
+    """Somebody who asks a test server, with short waits."""
     settings = JudgeSettings(
         kind="openai", base_url=base_url, api_key=SecretStr(KEY), model=changes.pop("model", "fake")
     )
-    asker = LiveAsker(
+    return LiveAsker(
         Instrument(
             endpoint=Endpoint.from_settings(settings),
             parameters=ChatParameters(
@@ -59,4 +83,3 @@ def openai_judge(base_url: str, **changes: Any) -> OpenAIJudge:
         ),
         concurrency=changes.pop("concurrency", 8),
     )
-    return OpenAIJudge(asker, changes.pop("rubric", None) or load_rubric())

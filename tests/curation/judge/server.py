@@ -8,10 +8,10 @@ import re
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,6 +28,39 @@ GOOD = {
     "improved_response": None,
 }
 INPUT_TOKENS, OUTPUT_TOKENS = 100, 20
+
+Prefer = Callable[[str, str], dict[str, Any]]
+"""What to answer about the response shown first and the one shown second."""
+
+
+def preferred(winner: str, *, strength: int = 2, confidence: float = 0.9) -> dict[str, Any]:
+    """A good pairwise answer."""
+    return {
+        "rationale": "It is right.",
+        "winner": winner,
+        "strength": None if winner == "tie" else strength,
+        "confidence": confidence,
+    }
+
+
+def better(score: Callable[[str], float]) -> Prefer:
+    """A consistent judge: the response with the higher score wins, equal ones tie."""
+
+    def prefer(first: str, second: str) -> dict[str, Any]:
+        if score(first) == score(second):
+            return preferred("tie")
+        return preferred("first" if score(first) > score(second) else "second")
+
+    return prefer
+
+
+def always_first(_first: str, _second: str) -> dict[str, Any]:
+    """A judge with position bias."""
+    return preferred("first")
+
+
+longer = better(len)
+"""A judge with length bias."""
 
 
 def completion(content: str | None, **changes: Any) -> dict[str, Any]:
@@ -64,6 +97,7 @@ class FakeServer:
     script: dict[str, list[str]] = field(default_factory=dict)
     always: str = ""
     good: dict[str, Any] = field(default_factory=lambda: dict(GOOD))
+    prefer: Prefer = always_first
     requests: list[dict[str, Any]] = field(default_factory=list)
     headers: list[dict[str, str]] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
@@ -77,6 +111,7 @@ class FakeServer:
     stormed: Counter[str] = field(default_factory=Counter)
     storm_ends: float = 0.0
     base_url: str = ""
+    batch_api: BatchApi | None = None
 
     async def chat(self, request: Request) -> Response:
         body = await request.json()
@@ -118,6 +153,8 @@ class FakeServer:
             while not await request.is_disconnected():
                 await asyncio.sleep(0.02)
             return error(503, "nobody is listening any more")
+        if name == "no_json_schema" and body.get("response_format", {}).get("type") == "json_schema":
+            return error(500, "response_format.type: Input should be 'text' or 'json_object'")
         if name == "no_schema" and "response_format" in body:
             return error(400, "'response_format' of type 'json_schema' is not supported")
         if name == "old_names" and "max_tokens" in body:
@@ -139,23 +176,35 @@ class FakeServer:
             return Response('{"id": "c1", "choi', media_type="application/json")
         self.billed += 1
         if name == "slow":
-            return StreamingResponse(_slowly(json.dumps(completion(json.dumps(self.good)))))
+            return StreamingResponse(_slowly(json.dumps(completion(json.dumps(self.reply(body))))))
         if name == "surrogate":
             return JSONResponse(completion('{"rationale": "\\ud800'))
+        return JSONResponse(self.completed(name, body))
+
+    def completed(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
+        """A paid answer to a question, good or with the named fault."""
+        good = self.reply(body)
         if name == "empty_choices":
-            return JSONResponse({**completion(""), "choices": []})
+            return {**completion(""), "choices": []}
         if name == "refusal":
-            return JSONResponse(completion(None, refusal="I cannot help with that."))
+            return completion(None, refusal="I cannot help with that.")
         if name == "filter":
-            return JSONResponse(completion("", finish_reason="content_filter"))
+            return completion("", finish_reason="content_filter")
         if name == "truncated":
-            return JSONResponse(completion(json.dumps(self.good)[:40], finish_reason="length"))
+            return completion(json.dumps(good)[:40], finish_reason="length")
         if name == "wrong":
-            return JSONResponse(completion(json.dumps({**self.good, "severity": "grave"})))
+            return completion(json.dumps({**good, "severity": "grave"}))
         if name == "prose":
-            fenced = f"<think>{{hmm}}</think>Here you are:\n```json\n{json.dumps(self.good)}\n```"
-            return JSONResponse(completion(fenced))
-        return JSONResponse(completion(json.dumps(self.good)))
+            return completion(f"<think>{{hmm}}</think>Here you are:\n```json\n{json.dumps(good)}\n```")
+        return completion(json.dumps(good))
+
+    def reply(self, body: dict[str, Any]) -> dict[str, Any]:
+        """The good answer to a question: about one response, or about which of two is better."""
+        shown = re.findall(
+            r"(?s)\[\[data (\w+) (?:first|second) response,[^\n]*\n(.*?)\n\[\[end \1\]\]",
+            body["messages"][1]["content"],
+        )
+        return self.prefer(shown[0][1], shown[1][1]) if shown else self.good
 
 
 async def _cut_off() -> AsyncIterator[bytes]:
@@ -186,12 +235,30 @@ class Host:
     async def chat(self, request: Request) -> Response:
         return await self.server.chat(request)
 
+    async def files_and_batches(self, request: Request) -> Response:
+        if self.server.batch_api is None:
+            return error(404, "no such path")
+        return await self.server.batch_api(request)
+
+
+class BatchApi(Protocol):
+    """Whoever answers under /v1/files and /v1/batches."""
+
+    async def __call__(self, request: Request) -> Response: ...
+
 
 @contextmanager
 def hosted() -> Iterator[Host]:
     """Serve until the block ends."""
     host = Host()
-    app = Starlette(routes=[Route("/v1/chat/completions", host.chat, methods=["POST"])])
+    any_method = ["GET", "POST", "DELETE"]
+    app = Starlette(
+        routes=[
+            Route("/v1/chat/completions", host.chat, methods=["POST"]),
+            Route("/v1/files{rest:path}", host.files_and_batches, methods=any_method),
+            Route("/v1/batches{rest:path}", host.files_and_batches, methods=any_method),
+        ]
+    )
     config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1)
     uvicorn_server = uvicorn.Server(config)
     thread = threading.Thread(target=uvicorn_server.run, daemon=True)

@@ -121,9 +121,19 @@ def test_without_structured_output_plain_json_is_asked_for(server: FakeServer) -
     judge = openai_judge(server.base_url, concurrency=1)
     judgments = judge.judge([item(1), item(2)])
     assert all(j.verdict for j in judgments)
-    # learnt once, then remembered; the rejected request was not billed
-    assert ["response_format" in r for r in server.requests] == [True, False, False]
+    # learnt once, then remembered; the rejected requests were not billed
+    assert [r.get("response_format", {}).get("type") for r in server.requests] == [
+        *("json_schema", "json_object", None, None)
+    ]
     assert [j.spent.calls for j in judgments] == [1, 1]
+
+
+def test_a_server_that_wants_the_schema_beside_json_object_gets_it_there(server: FakeServer) -> None:
+    server.always = "no_json_schema"
+    judgments = openai_judge(server.base_url, concurrency=1).judge([item(1), item(2)])
+    assert all(j.verdict for j in judgments)
+    strict, *others = [r["response_format"] for r in server.requests]
+    assert others == [{"type": "json_object", "schema": strict["json_schema"]["schema"]}] * 2
 
 
 def test_json_in_prose_and_code_fences_is_read(server: FakeServer) -> None:

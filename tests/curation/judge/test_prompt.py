@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from contracts.events import Message
 from contracts.messages import text_message
-from curation.judge.prompt import build_messages, fence_for, prompt_hash
+from curation.judge.fencing import fence_for
+from curation.judge.prompt import build_messages, prompt_hash
 from curation.judge.rubrics import load_rubric
 from curation.judge.verdicts import Evidence, JudgeItem
 from tests.curation.judge.helpers import item, openai_judge
@@ -111,8 +112,8 @@ def test_the_fence_is_deterministic_and_differs_between_items() -> None:
 
 def test_text_that_holds_a_candidate_fence_gets_another() -> None:
     one = item(1)
-    first = fence_for(one, "")
-    assert fence_for(one, f"[[end {first}]]") != first
+    first = fence_for(one.content_hash, "")
+    assert fence_for(one.content_hash, f"[[end {first}]]") != first
 
 
 INJECTIONS = [

@@ -157,6 +157,11 @@ def test_what_is_no_answer_is_refused(content: str) -> None:
         FORM.parse(content)
 
 
+def test_line_breaks_inside_strings_are_read_as_local_servers_write_them() -> None:
+    broken = json.dumps({**GOOD, "rationale": "one. two."}, indent=1).replace("one. two.", "one.\n\ttwo.")
+    assert FORM.parse(f"Here:\n{broken}\nDone").rationale == "one.\n\ttwo."
+
+
 def test_kinds_outside_the_rubric_are_refused() -> None:
     form = VerdictForm.for_taxonomy([FailureKind.OTHER])
     with pytest.raises(AnswerInvalid):

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.curation.judge.batch_server import BatchServer
 from tests.curation.judge.server import FakeServer, Host, hosted
 
 
@@ -19,3 +20,11 @@ def judge_host() -> Iterator[Host]:
 def server(judge_host: Host) -> FakeServer:
     judge_host.server = FakeServer(base_url=judge_host.base_url)
     return judge_host.server
+
+
+@pytest.fixture
+def batches(server: FakeServer) -> BatchServer:
+    """The same server with a Batch API."""
+    batches = BatchServer(server)
+    server.batch_api = batches
+    return batches

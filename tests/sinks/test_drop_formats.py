@@ -1,0 +1,172 @@
+"""The files of a drop as trainers load them: `datasets` for TRL, lines for the OpenAI API."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import datasets
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from contracts.chat import Turn, conversation, openai_turn
+from sinks.drops.formats import PROVENANCE_SCHEMA, write_files
+from tests.conversations import Conversation, conversations
+
+FIND = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
+CALL: Turn = {
+    "role": "assistant",
+    "content": "",
+    "tool_calls": [
+        {
+            "id": "call00001",
+            "type": "function",
+            "function": {"name": "find", "arguments": {"q": "x", "n": [1]}},
+        }
+    ],
+}
+RESULT: Turn = {"role": "tool", "content": "42", "tool_call_id": "call00001", "name": "find"}
+QUESTION: list[Turn] = [{"role": "user", "content": "What is it?"}]
+
+
+def says(text: str) -> list[Turn]:
+    return [{"role": "assistant", "content": text}]
+
+
+def row(name: str, **fields: Any) -> dict[str, Any]:
+    made = {
+        "example_id": name,
+        "kind": "preference",
+        "prompt": QUESTION,
+        "chosen": says(f"good {name}"),
+        "rejected": says("bad"),
+        "label": None,
+        "tools": None,
+        "split": "train",
+        "margin": None,
+        "request_ids": [name],
+        **fields,
+    }
+    return {k: json.dumps(v) if k in ("prompt", "chosen", "rejected") and v else v for k, v in made.items()}
+
+
+def written(folder: Path, *rows: dict[str, Any]) -> dict[str, int]:
+    schema = {"label": pl.Boolean, "tools": pl.String, "margin": pl.Float64, "chosen": pl.String}
+    frame = pl.DataFrame(list(rows), schema_overrides=schema | {"rejected": pl.String})
+    kinds = {f.name: f.type for f in PROVENANCE_SCHEMA if f.name not in (*frame.columns, "file", "row")}
+    empty = pl.from_arrow(PROVENANCE_SCHEMA.empty_table())
+    assert isinstance(empty, pl.DataFrame)
+    frame = frame.with_columns(pl.lit(None, dtype=empty.schema[name]).alias(name) for name in kinds)
+    folder.mkdir(parents=True, exist_ok=True)
+    return write_files(folder, frame)
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Any:
+    """Load a folder as a trainer does, without a cache that outlives the test."""
+
+    def load(folder: Path) -> Any:
+        return datasets.load_dataset(str(folder), cache_dir=str(tmp_path / "cache"))
+
+    datasets.disable_progress_bars()
+    return load
+
+
+def test_plain_rows_keep_the_plain_columns(tmp_path: Path, load: Any) -> None:
+    files = written(tmp_path, row("a"), row("b", split="validation"), row("c"))
+    assert files == {
+        "preference/train.parquet": 2,
+        "preference/validation.parquet": 1,
+        "openai/train.jsonl": 2,
+        "openai/validation.jsonl": 1,
+        "provenance.parquet": 3,
+    }
+    pairs = load(tmp_path / "preference")
+    assert {name: split.num_rows for name, split in pairs.items()} == {"train": 2, "validation": 1}
+    assert pairs["train"].column_names == ["prompt", "chosen", "rejected"]
+    assert pairs["train"][0] == {"prompt": QUESTION, "chosen": says("good a"), "rejected": says("bad")}
+
+
+def test_tool_calls_come_back_as_they_were(tmp_path: Path, load: Any) -> None:
+    prompt = [*QUESTION, CALL, RESULT]
+    written(
+        tmp_path,
+        row("a", prompt=prompt, chosen=[CALL], tools=json.dumps([FIND])),
+        row("b", split="validation"),
+        row("c", kind="unpaired", prompt=prompt, rejected=None, label=True, tools=json.dumps([FIND])),
+    )
+    pairs = load(tmp_path / "preference")
+    # No key that was not there: chat templates ask whether a turn has calls by asking whether it has the key.
+    assert pairs["train"][0] == {
+        "prompt": prompt,
+        "chosen": [CALL],
+        "rejected": says("bad"),
+        "tools": [FIND],
+    }
+    assert pairs["validation"][0] == {
+        "prompt": QUESTION,
+        "chosen": says("good b"),
+        "rejected": says("bad"),
+        "tools": None,
+    }
+    single = load(tmp_path / "unpaired")["train"][0]
+    assert single == {"prompt": prompt, "completion": says("good c"), "label": True, "tools": [FIND]}
+
+
+def test_functions_that_nobody_called_are_offered_all_the_same(tmp_path: Path, load: Any) -> None:
+    written(tmp_path, row("a", tools=json.dumps([FIND])))
+    assert load(tmp_path / "preference")["train"][0]["tools"] == [FIND]
+
+
+def test_a_margin_column_is_there_when_every_pair_has_one(tmp_path: Path, load: Any) -> None:
+    written(tmp_path / "some", row("a", margin=0.5), row("b"))
+    assert "margin" not in load(tmp_path / "some" / "preference")["train"].column_names
+    known = pl.read_parquet(tmp_path / "some" / "provenance.parquet")
+    assert known["margin"].to_list() == [0.5, None]
+    written(tmp_path / "all", row("a", margin=0.5), row("b", margin=-0.25), row("c", margin=0.0))
+    assert load(tmp_path / "all" / "preference")["train"]["margin"][:] == [0.5, 0.0, 0.0]
+
+
+def test_lines_for_the_openai_api(tmp_path: Path) -> None:
+    prompt = [*QUESTION, CALL, RESULT]
+    written(tmp_path, row("a"), row("b", prompt=prompt, tools=json.dumps([FIND])))
+    plain, tooled = map(json.loads, (tmp_path / "openai" / "train.jsonl").read_text().splitlines())
+    assert plain == {
+        "input": {"messages": QUESTION},
+        "preferred_output": says("good a"),
+        "non_preferred_output": says("bad"),
+    }
+    assert tooled["input"]["tools"] == [FIND]
+    assert tooled["input"]["parallel_tool_calls"] is True
+    asked, answer = tooled["input"]["messages"][1:]
+    assert json.loads(asked["tool_calls"][0]["function"]["arguments"]) == {"q": "x", "n": [1]}
+    assert answer == {"role": "tool", "content": "42", "tool_call_id": "call00001"}
+
+
+def test_provenance_points_at_every_row(tmp_path: Path) -> None:
+    rows = [row(f"r{n}", split="validation" if n % 3 == 0 else "train") for n in range(7)]
+    rows.append(row("u", kind="unpaired", chosen=None, label=False))
+    written(tmp_path, *rows)
+    for entry in pl.read_parquet(tmp_path / "provenance.parquet").iter_rows(named=True):
+        assert entry["file"].endswith(f"/{entry['split']}.parquet")
+        found = pl.read_parquet(tmp_path / entry["file"]).row(entry["row"], named=True)
+        if entry["example_id"] != "u":
+            assert found["chosen"][0]["content"] == f"good {entry['example_id']}"
+
+
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(conversations())
+def test_any_conversation_survives_the_files(tmp_path: Path, talk: Conversation) -> None:
+    asked, answered = conversation(talk.inputs, talk.outputs)
+    folder = tmp_path / "drop"
+    written(folder, row("a", prompt=asked, chosen=answered))
+    (line,) = map(json.loads, (folder / "openai" / "train.jsonl").read_text().splitlines())
+    assert line["input"]["messages"] == [openai_turn(turn) for turn in asked]
+    read = datasets.Dataset.from_parquet(
+        str(folder / "preference" / "train.parquet"),
+        cache_dir=str(tmp_path / f"cache{hash(str(asked + answered))}"),
+    )
+    assert read[0]["prompt"] == asked
+    assert read[0]["chosen"] == answered
