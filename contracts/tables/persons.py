@@ -12,8 +12,8 @@ from typing import Final, Literal, get_args
 
 IdKind = Literal["user", "request", "session", "event", "example", "quarantine", "content", "anchor"]
 """What an id names. `user` is the pseudonym. `example` is the pair of drop and example id: the same content
-in another drop may be another person's. `content` is the hash of judged content (`judgments`), `anchor` that of
-an item kept to see a judge drift."""
+in another drop may be another person's. `content` is the hash of judged content (`judgments`), `anchor` that
+of an item kept to see a judge drift."""
 
 ID_KINDS: Final[tuple[IdKind, ...]] = get_args(IdKind)
 
