@@ -228,6 +228,8 @@ class _Copies(Mapping[str, pl.DataFrame]):
     def __getitem__(self, name: str) -> pl.DataFrame:
         rows = self._lake.scan(name).filter(drop_id=self._old).with_columns(drop_id=pl.lit(self._new))
         if name == "lineage":
+            # Models were trained on the old drop, and on nothing else.
+            rows = rows.filter(pl.col("target_kind") != "model")
             moved = (pl.col("target_kind") == "drop") & (pl.col("target_id") == self._old)
             rows = rows.with_columns(target_id=pl.when(moved).then(pl.lit(self._new)).otherwise("target_id"))
         return rows.select(list(frame_schema(name))).collect()

@@ -19,6 +19,7 @@ from curation.retention.holds import holds, place_hold, release_hold
 from sinks.drops.manifest import read_manifest, verify
 from sinks.drops.marks import superseded
 from sinks.drops.publish import registry
+from sinks.drops.verification import verify_registry
 from sinks.judge_journal import FOLDER
 from sinks.judgments import store_judgments
 from sinks.lake import Lake
@@ -364,9 +365,14 @@ def test_a_successor_without_the_person_takes_the_drops_place(world: World) -> N
         table_rows("models", [{"model_id": "tuned-1", "drop_ids": [old.drop_id]}, {"model_id": "tuned-2"}]),
         batch_id="models",
     )
+    edge = {"source_kind": "drop", "source_id": old.drop_id, "target_kind": "model", "drop_id": old.drop_id}
+    append_once(world.lake, "lineage", table_rows("lineage", [edge]), batch_id="models")
     done = world.erase(USER)
     new_id = done.certificate["drops"][old.drop_id]["successor"]
     assert done.certificate["models"] == ["tuned-1"]
+    assert verify_registry(world.lake, world.settings.drops_root).problems == []
+    edges = world.lake.scan("lineage").filter(target_kind="model").collect()
+    assert edges["drop_id"].to_list() == [old.drop_id]
     assert superseded(world.lake) == {old.drop_id: new_id}
     folder = world.settings.drops_root / new_id
     assert verify(folder) == []

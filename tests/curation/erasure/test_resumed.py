@@ -11,6 +11,7 @@ import pytest
 from contracts.tables.persons import personal_tables
 from sinks.drops.manifest import verify
 from sinks.drops.publish import registry
+from sinks.drops.verification import verify_registry
 from tests.curation.dialogues import edited, regenerated, turned_out
 from tests.curation.erasure.world import World, same
 from tests.factories import consent_event
@@ -107,6 +108,7 @@ def _nothing_half_visible(world: World) -> None:
 
 
 def _ended_well(world: World, before: dict[str, pl.DataFrame]) -> None:
+    assert verify_registry(world.lake, world.settings.drops_root).problems == []
     assert world.traces(ANNA) == []
     marks = world.lake.scan("drop_marks").collect()
     assert marks.height == 2 == marks["drop_id"].n_unique()
