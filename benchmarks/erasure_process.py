@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 
 from benchmarks.curation_lake import make_lake
 from contracts.settings import RetentionSettings, Settings
-from contracts.tables import frame_schema
+from contracts.tables import frame_schema, nullable_columns
 from curation.erasure.place import Place, Subject
 from curation.erasure.run import erase as erase_person
 from sinks.drops.publish import publish, stage
@@ -25,7 +25,7 @@ IDENTITY: Final = Identity(b"benchmark", held_out_share=0.05)
 DROP: Final = "20260105-benchmark000"
 NOW: Final = datetime(2026, 2, 1, tzinfo=UTC)
 
-_PLAIN: Final[dict[Any, Any]] = {pl.String: "x", pl.Float64: 0.5, pl.Boolean: False, pl.Binary: b"\0" * 256}
+_PLAIN: Final[dict[Any, Any]] = {pl.String: "x", pl.Float64: 0.5, pl.Binary: b"\0" * 256, pl.List: []}
 
 
 def main() -> None:
@@ -94,11 +94,9 @@ def _turn(role: str, column: str, *more: pl.Expr) -> pl.Expr:
 
 def _filled(name: str, rows: pl.DataFrame) -> pl.DataFrame:
     """Rows of a table: what is given, plain values elsewhere."""
-    schema = frame_schema(name)
+    schema, nullable = frame_schema(name), nullable_columns(name)
     plain = {
-        column: pl.lit(_PLAIN.get(type(dtype)), dtype=dtype)
-        if not isinstance(dtype, pl.List)
-        else pl.lit([], dtype=dtype)
+        column: pl.lit(None if column in nullable else _PLAIN.get(type(dtype)), dtype=dtype)
         for column, dtype in schema.items()
     }
     times = {c: pl.lit(NOW).cast(d) for c, d in schema.items() if isinstance(d, pl.Datetime)}

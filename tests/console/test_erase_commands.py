@@ -105,7 +105,7 @@ def test_a_hold_keeps_a_person_from_erasure_and_retention(
     assert people(home) == 2
     assert "requests" in run(retention, "apply")
     assert people(home) == 1
-    assert held["hold_id"] in run(retention, "holds")
+    assert [h["hold_id"] for h in json.loads(run(retention, "holds", "--json"))] == [held["hold_id"]]
     run(retention, "release", held["hold_id"], "--reason", "the case is over")
     assert json.loads(run(retention, "holds", "--json")) == []
     assert json.loads(run(command, "--user", "user-anna-0001", "--yes", "--json"))["absent"] is True

@@ -82,10 +82,8 @@ def test_a_kill_while_a_drops_folder_is_cleared_leaves_no_text(original: World, 
     before = world.rows()
     assert world.erase_until(USER, "marked")
     # As if the process had died between two files.
-    (old, *_) = [
-        path for path in world.settings.drops_root.iterdir() if (path / "preference.parquet").exists()
-    ]
-    (old / "manifest.json").unlink()
+    (mark,) = world.lake.scan("drop_marks").collect()["drop_id"]
+    (world.settings.drops_root / mark / "manifest.json").unlink()
     assert world.erase(USER).absent
     _ended_well(world, before)
 
