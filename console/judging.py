@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.options import open_lake
 from contracts.settings import Settings
-from curation.judge.base import Judge, make_judge
+from curation.judge.base import Judge
+from curation.judge.bench import Bench
 
 if TYPE_CHECKING:
     from sinks.lake import Lake
@@ -27,10 +27,7 @@ Feature = Annotated[
 
 def judge_for(settings: Settings, feature: str | None = None) -> Judge:
     """The judge of a feature, or the one of all features without a rubric of their own."""
-    rubric: str | Path = settings.judge.rubric
-    if feature is not None:
-        rubric = settings.judge.rubrics.get(feature, rubric)
-    return make_judge(settings.judge, curation=settings.curation, rubric=rubric)
+    return Bench.from_settings(settings).judge_for(feature)
 
 
 def judges_feature(settings: Settings, feature: str | None, other: str) -> bool:

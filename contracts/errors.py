@@ -54,6 +54,17 @@ class ErasureRefused(TerminalError):
     """An erasure or a deletion may not go on: a legal hold, or a person that cannot be told."""
 
 
+class Overtaken(TerminalError):
+    """Another worker did this job meanwhile, or took it over: whoever sees this must leave it alone.
+
+    `job` is the transaction id of what was lost, where a commit was refused.
+    """
+
+    def __init__(self, message: str, *, job: str = "", hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.job = job
+
+
 class LakeNotWritable(TerminalError):
     """The lake's root cannot be created or written."""
 

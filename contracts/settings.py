@@ -23,7 +23,7 @@ from pydantic_settings.exceptions import SettingsError as PydanticSettingsError
 
 from contracts import topics
 from contracts.errors import SettingsError
-from contracts.events import Actor
+from contracts.events import Actor, SignalKind
 
 ENV_PREFIX = "TAILRACE_"
 TOML_FILE = "tailrace.toml"
@@ -137,6 +137,11 @@ class PrivacySettings(_Section):
     )
     held_out_share: float = Field(
         0.05, ge=0, lt=1, description="share of users whose data is never trained on"
+    )
+    revocation_days: int = Field(
+        90,
+        ge=1,
+        description="days of requests a revocation marks in the quarantine; older ones it stops all the same",
     )
     redact_at: Literal["curation", "ingress", "off"] = Field(
         "curation",
@@ -327,6 +332,17 @@ class NightlySettings(_Section):
 
     enabled: bool = Field(False, description="build a drop on the schedule below")
     cron: str = Field("30 2 * * *", description="when, as a cron expression in UTC")
+    heartbeat_seconds: float = Field(
+        30,
+        gt=0,
+        description="how often a build says that it lives; after four silent ones another takes over",
+    )
+    catch_up_hours: float = Field(
+        48, ge=0, description="how old a missed night may be to be made up for; the newest one only"
+    )
+    max_attempts: int = Field(
+        5, ge=1, le=50, description="builds of one night before it is given up; pauses between them double"
+    )
     engine: Literal["local", "ray"] = Field(
         "local", description="where a build works on texts: in its own process, or as Ray tasks"
     )
@@ -343,6 +359,31 @@ class LineageSettings(_Section):
     url: str = Field("", description="server of the events, e.g. http://127.0.0.1:5000 (Marquez)")
     api_key: SecretStr | None = Field(None, description="key of that server")
     namespace: str = Field("tailrace", min_length=1, description="namespace of the job in the events")
+
+
+class AlertSettings(_Section):
+    """What is reported at once, and to whom."""
+
+    kinds: list[SignalKind] = Field(
+        ["report"], description="signals that are sent to tailrace.alerts as soon as they are read"
+    )
+    webhook: SecretStr | None = Field(
+        None, description="URL that alerts are posted to as JSON; none given: they are only counted and shown"
+    )
+    per_minute: int = Field(
+        6, ge=1, le=600, description="most calls of the webhook per minute; what is more comes summed up"
+    )
+    timeout_seconds: float = Field(10, gt=0, le=120, description="longest wait for the webhook, seconds")
+    max_retries: int = Field(4, ge=0, le=20, description="retries of one call to the webhook")
+    max_age_hours: float = Field(
+        24, gt=0, description="older reports (a replay, a long outage) are counted, not delivered"
+    )
+    dead_letter_share: float = Field(
+        0.05, gt=0, le=1, description="share of dead letters in five minutes from which an alert is sent"
+    )
+    dead_letter_minimum: int = Field(
+        20, ge=1, description="fewest dead letters in five minutes that are worth an alert"
+    )
 
 
 class RetentionSettings(_Section):
@@ -379,6 +420,7 @@ class Settings(BaseSettings):
     web: WebSettings = WebSettings()
     nightly: NightlySettings = NightlySettings()
     lineage: LineageSettings = LineageSettings()
+    alerts: AlertSettings = AlertSettings()
     retention: RetentionSettings = RetentionSettings()
 
     @property

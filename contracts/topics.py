@@ -16,12 +16,13 @@ FAILURES: Final = "tailrace.failures"
 DEAD_LETTERS: Final = "tailrace.dead-letters"
 DECAY: Final = "tailrace.decay"
 DROPS: Final = "tailrace.drops"
+ALERTS: Final = "tailrace.alerts"
 
 JOINED_TOPICS: Final = (REQUESTS, SIGNALS, OUTCOMES)
 """The three topics of the join: same partition count, same key, same partitioner."""
 
 INPUT_TOPICS: Final = (*JOINED_TOPICS, CONSENTS)
-OUTPUT_TOPICS: Final = (INTERACTIONS, FAILURES, DEAD_LETTERS, DECAY, DROPS)
+OUTPUT_TOPICS: Final = (INTERACTIONS, FAILURES, DEAD_LETTERS, DECAY, DROPS, ALERTS)
 
 EVENT_TYPES: Final = {
     REQUESTS: RequestLogged,

@@ -27,14 +27,14 @@ from curation.drop_rows import finished
 from curation.example_sketches import sketch_rows
 from curation.gating import Gated, gate_candidates
 from curation.group_split import split_block
-from curation.judge.base import Judge
+from curation.judge.authority import Authority
 from curation.judge.bench import Bench
 from curation.judge.panel_stats import panel_manifest
 from curation.judge.verdicts import Spend, total_spent
 from curation.judge_cost import cost_block, paid_for
 from curation.judging import judge_items
 from curation.length_bias import balance_lengths, length_bias
-from curation.own_family import family_manifest, own_family
+from curation.own_family import family_manifest, own_family, to_people
 from curation.redaction.step import make_redactor
 from curation.safety import safety_flow
 from curation.selection_manifest import selection_manifest
@@ -55,7 +55,7 @@ class Build:
 
     `sketches`: what later drops compare their rows with (`example_sketches`, without the drop's id).
     `blocks`: further parts of the manifest. `cost` is what its verdicts cost when they were made, `spent`
-    what this run paid (cached ones nothing).
+    what this run paid (cached ones nothing). `to_people`: rows refused that somebody should label.
     """
 
     rows: pl.DataFrame
@@ -63,25 +63,27 @@ class Build:
     funnel: Funnel
     cost: dict[str, Any]
     spent: Spend
+    to_people: pl.DataFrame
     blocks: dict[str, object] = field(default_factory=dict)
 
 
 def build(
-    sources: Sources, everything: Settings, judge: Judge | Bench, place: Workplace, *, now_us: int
+    sources: Sources, everything: Settings, bench: Bench, place: Workplace, *, power: Authority, now_us: int
 ) -> Build:
     """Run every step; writes nothing to the lake but verdicts (the judge's cache).
 
-    `now_us` is the clock at which verdicts are made, UTC microseconds.
+    `power` says how far judges decide. `now_us` is the clock at which verdicts are made, UTC microseconds.
     """
-    settings, bench = everything.curation, Bench.over(judge, everything.judge)
+    settings = everything.curation
     gated = gate_candidates(sources, everything, place)
     funnel = gated.funnel
     wanted = funnel.record(own_family(gated.rows, bench))
     with JudgeJournal(everything.home / FOLDER) as journal:
         memory = Memory(sources.lake, now_us, journal)
         judged = _judge(memory, bench, gated, wanted, place)
-        confirmed = funnel.record(confirm(wanted, judged.judgments))
-        bar = Bar(bench, settings, make_redactor(everything.privacy), memory)
+        confirmation = confirm(wanted, judged.judgments, power)
+        confirmed = funnel.record(confirmation)
+        bar = Bar(bench, power, settings, make_redactor(everything.privacy), memory)
         training = training_rows(sources, gated, confirmed, judged.judgments, bar, place)
     rows = funnel.record(_uncontaminated(training.rows, gated, sources.released))
     once = deduplicate(rows, settings, sources.sketches())
@@ -93,6 +95,7 @@ def build(
         funnel=funnel,
         cost=cost_block(paid_for(judged.judgments), training.cost, examples=final.height),
         spent=total_spent(judged.judgments) + training.spent,
+        to_people=pl.concat([to_people(gated.rows, wanted, bench), confirmation.to_people]),
         blocks={
             "selection": selection_manifest(final, settings),
             "splits": split_block(final, settings),

@@ -22,14 +22,24 @@ def pin_inputs(lake: Lake) -> dict[str, int]:
     return {name: lake.content_version(name) for name in INPUT_TABLES}
 
 
-def latest_event(lake: Lake, versions: Mapping[str, int]) -> datetime | None:
-    """Time of the newest event the inputs hold: the as-of time of a drop that names none."""
+def latest_event(lake: Lake, versions: Mapping[str, int], until: datetime | None = None) -> datetime | None:
+    """Time of the newest event the inputs hold, or held by `until`: the as-of time of a drop that names
+    none."""
     newest = [
-        lake.scan("interactions", version=versions["interactions"]).select(pl.col("evidence_until").max()),
-        lake.scan("consents", version=versions["consents"]).select(pl.col("occurred_at").max()),
+        _newest(lake, "interactions", "evidence_until", versions, until),
+        _newest(lake, "consents", "occurred_at", versions, until),
     ]
-    times: list[datetime] = [t for frame in newest if (t := frame.collect().item()) is not None]
-    return max(times, default=None)
+    return max((moment for moment in newest if moment is not None), default=None)
+
+
+def _newest(
+    lake: Lake, name: str, column: str, versions: Mapping[str, int], until: datetime | None
+) -> datetime | None:
+    rows = lake.scan(name, version=versions[name])
+    if until is not None:
+        rows = rows.filter(pl.col(column) <= until)
+    moment: datetime | None = rows.select(pl.col(column).max()).collect().item()
+    return moment
 
 
 def load_candidates(

@@ -31,7 +31,7 @@ def eligible(rows: pl.DataFrame, consents: pl.DataFrame, settings: CurationSetti
         ("metadata_only", ~pl.col("has_text").fill_null(value=False)),
     ]
     result = gate("eligible", rows, reasons, details={"actor": pl.col("actor")})
-    return StepResult(result.name, result.kept.drop(_OWNER), result.refused, result.rows_in)
+    return StepResult(result.name, result.kept.drop(OWNER), result.refused, result.rows_in)
 
 
 def held_out() -> pl.Expr:
@@ -47,10 +47,11 @@ def with_owner(rows: pl.DataFrame) -> pl.DataFrame:
     """Add the user whose consent a row needs: its own, else the only user of its session."""
     users = pl.col("user_key").drop_nulls().unique()
     only = pl.when(users.len() == 1).then(users.first()).over("session_id")
-    return rows.with_columns(pl.coalesce("user_key", only).alias(_OWNER))
+    return rows.with_columns(pl.coalesce("user_key", only).alias(OWNER))
 
 
-_OWNER: Final = "owner_key"
+OWNER: Final = "owner_key"
+"""Column of the user whose consent a row needs."""
 
 
 def _allowed(column: str, allowed: list[str] | None, unknown: str) -> list[tuple[str, pl.Expr]]:
@@ -72,8 +73,8 @@ def with_consent(rows: pl.DataFrame, consents: pl.DataFrame, purpose: str) -> pl
         "occurred_at"
     )
     at_event = (
-        rows.filter(pl.col(_OWNER).is_not_null())
-        .select("request_id", "occurred_at", user_key=_OWNER)
+        rows.filter(pl.col(OWNER).is_not_null())
+        .select("request_id", "occurred_at", user_key=OWNER)
         .sort("occurred_at")
         .join_asof(
             changes.select("user_key", "occurred_at", event_granted="granted", event_policy="policy_version"),
@@ -90,7 +91,7 @@ def with_consent(rows: pl.DataFrame, consents: pl.DataFrame, purpose: str) -> pl
     recorded = pl.col("consent_scopes").list.contains(purpose)
     return (
         rows.join(at_event, on="request_id", how="left")
-        .join(now, left_on=_OWNER, right_on="user_key", how="left")
+        .join(now, left_on=OWNER, right_on="user_key", how="left")
         .with_columns(
             consent_at_event=recorded.fill_null(pl.col("event_granted")),
             # Without any consent event, what held at the request still holds.

@@ -19,9 +19,11 @@ from sinks.judge_journal import JudgeJournal
 from sinks.judgments import JudgmentIndex, store_judgments
 from sinks.lake import Lake
 
+CHUNK: Final = 256
+"""Verdicts are stored after this many items where no journal keeps what was paid since."""
+
 CHUNK_JOURNALLED: Final = 1_024
-"""Verdicts are stored after this many items where a journal keeps what was paid since: every chunk waits for
-its slowest call, so fewer are faster. Otherwise the judge says how many (`at_once`)."""
+"""The same with a journal: every chunk waits for its slowest call, so fewer are faster."""
 
 Origin = Literal["online", "nightly", "calibration"]
 """Who asks."""
@@ -120,9 +122,9 @@ def judge_all(
     return [replace(by_content[item.content_hash], request_id=item.request_id) for item in items]
 
 
-def chunk_size(at_once: int, journal: JudgeJournal | None) -> int:
-    """After how many questions answers are stored: what the judge takes at once, or more with a journal."""
-    return at_once if journal is None else max(at_once, CHUNK_JOURNALLED)
+def chunk_size(at_once: int | None, journal: JudgeJournal | None) -> int:
+    """After how many questions answers are stored, where the judge does not say: fewer without a journal."""
+    return at_once or (CHUNK if journal is None else CHUNK_JOURNALLED)
 
 
 def batched(items: Sequence[JudgeItem], size: int) -> list[list[JudgeItem]]:

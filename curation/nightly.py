@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -24,8 +24,12 @@ from curation.buckets import scratch
 from curation.build import Build, build
 from curation.drop_rows import TRANSFORMS, table_rows
 from curation.engine import Engine, LocalEngine
+from curation.judge.authority import Authority
 from curation.judge.base import Judge
 from curation.judge.bench import Bench
+from curation.judge.epochs import EpochChange, note_epoch
+from curation.judge.in_force import authority
+from curation.judge.tasks import write_tasks
 from curation.judge.verdicts import Spend
 from curation.redaction.step import make_redactor
 from curation.scoring import DEFAULT_MODEL, ScoreModel
@@ -45,7 +49,7 @@ CODE_VERSION = version("tailrace")
 class DropResult:
     """What a build came to. `new` is false when the very same drop was published before.
 
-    `seconds`: step → time it took when the drop was built.
+    `seconds`: step → time it took when the drop was built. `changes`: judges this lake has not seen.
     """
 
     drop_id: str
@@ -58,9 +62,12 @@ class DropResult:
     seconds: dict[str, float]
     settled: SettleReport
     spent: Spend
+    changes: tuple[EpochChange, ...] = ()
 
 
-def drop_identity(settings: Settings, model: ScoreModel, bench: Bench, sources: Sources) -> dict[str, Any]:
+def drop_identity(
+    settings: Settings, model: ScoreModel, bench: Bench, sources: Sources, power: Authority
+) -> dict[str, Any]:
     """Everything a drop is a function of; its hash names the drop."""
     # Where the weights lie says nothing; what they are does (`score_version`).
     config = settings.curation.model_dump(mode="json", exclude={"weights"})
@@ -76,6 +83,7 @@ def drop_identity(settings: Settings, model: ScoreModel, bench: Bench, sources: 
         "config_hash": stable_hash(config),
         "score_version": model.version,
         "judge": bench.manifest(),
+        "authority": power.identity(),
         "code_version": CODE_VERSION,
     }
 
@@ -88,6 +96,7 @@ def make_drop(
     *,
     now_us: int,
     as_of: datetime | None = None,
+    night: datetime | None = None,
     model: ScoreModel = DEFAULT_MODEL,
     engine: Engine | None = None,
     progress: Progress = silent,
@@ -96,6 +105,8 @@ def make_drop(
     """Settle, build and publish a drop; publishing the same drop again changes nothing.
 
     `as_of` limits what is seen to events up to that time; without it everything in the lake is.
+    `night` is the scheduled moment it is built for: of each moment one drop is published, whoever builds it
+    (`Overtaken` for the others).
     `now_us` is the clock, UTC microseconds; `engine` runs the work on texts. Waits while another build
     under the same `drops_root` runs. Raises `TerminalError` when the lake holds nothing.
     """
@@ -103,7 +114,10 @@ def make_drop(
     with exclusive(drops_root):
         settled = settle(lake, horizon_us=settings.join.horizon_us, now_us=now_us, model=model)
         sources = Sources.pin(lake, settings.curation.channel, as_of)
-        about = drop_identity(settings, model, bench, sources)
+        epochs = list(bench.epochs().values())
+        noted = [note_epoch(lake, epoch, now_us) for epoch in epochs]
+        power = authority(lake, settings, epochs)
+        about = drop_identity(settings, model, bench, sources, power)
         channel = settings.curation.channel
         drop_id = f"{sources.as_of:%Y%m%d}-{stable_hash([channel, about])[:12]}"
         if (row := published(lake, drop_id)) is not None:
@@ -119,12 +133,23 @@ def make_drop(
         with Emitter.from_settings(settings, code_version=CODE_VERSION).run(run):
             with scratch(drops_root) as folder:
                 place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
-                built = build(sources, settings, bench, place, now_us=now_us)
+                built = build(sources, settings, bench, place, power=power, now_us=now_us)
+            # Before publication: a published drop is never built again, so nobody would route them later.
+            write_tasks(lake, built.to_people, now_us=now_us, drop_id=drop_id)
             result = _publish(
-                sources, drops_root, drop_id, about, built, bench, settled, now_us=now_us, step=step
+                sources,
+                drops_root,
+                drop_id,
+                about,
+                built,
+                bench,
+                settled,
+                now_us=now_us,
+                night=night,
+                step=step,
             )
             run.files = read_manifest(result.folder)["files"]
-        return result
+        return replace(result, changes=tuple(change for change in noted if change is not None))
 
 
 def _publish(
@@ -137,6 +162,7 @@ def _publish(
     settled: SettleReport,
     *,
     now_us: int,
+    night: datetime | None,
     step: Callable[[str], None] | None,
 ) -> DropResult:
     channel = about["config"]["channel"]
@@ -175,6 +201,7 @@ def _publish(
         "unpaired_rows": counts["unpaired"],
         "quarantined_rows": counts["quarantined"],
         "step_seconds": msgspec.json.encode(built.funnel.seconds).decode(),
+        "scheduled_for": night,
     }
     folder = publish(sources.lake, drops_root, staged, registry_row, tables, step=step)
     return DropResult(

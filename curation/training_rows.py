@@ -20,12 +20,13 @@ from curation import gates, pairs
 from curation.compare import Compared, compare, without_comparison
 from curation.compare_manifest import compare_manifest, comparison_cost
 from curation.contamination.step import contamination_step
+from curation.judge.authority import Authority
 from curation.judge.bench import Bench
-from curation.judge.verdicts import Judgment, Spend
+from curation.judge.verdicts import MAY_PASS, Judgment, Spend
 from curation.redaction import Redactor
 from curation.redaction.step import redact_turns
 from curation.rewrites import rewrite_pairs, rewrites_of
-from curation.steps import StepResult
+from curation.steps import StepResult, gate
 from curation.verdict_memory import Memory
 
 if TYPE_CHECKING:
@@ -33,15 +34,17 @@ if TYPE_CHECKING:
     from curation.gating import Gated
     from curation.sources import Sources, Workplace
 
+REWRITE_TRUST: Final = "rewrite_trust"
 REWRITE_CONTAMINATION: Final = "rewrite_contamination"
 
 
 @dataclass(frozen=True)
 class Bar:
-    """What rows are made by: the judges, the settings, the redactor (None: nothing is redacted), and what the
-    judges remember."""
+    """What rows are made by: the judges and how far they decide, the settings, the redactor (None: nothing is
+    redacted), and what the judges remember."""
 
     bench: Bench
+    power: Authority
     settings: CurationSettings
     redactor: Redactor | None
     memory: Memory
@@ -76,7 +79,7 @@ def training_rows(
     made = _peoples_pairs(gated, confirmed)
     made = gated.funnel.record(gates.final_text("pairs", made, bar.settings))
     made = gated.funnel.record(pairs.best_source(made))
-    training = Training(without_comparison(made))
+    training, waiting = Training(without_comparison(made)), pl.Series(dtype=pl.String)
     if bar.bench.compares:
         redactions: Counter[str] = Counter()
         rewritten = _rewritten(sources, gated, _unused(confirmed, made), judgments, bar, redactions)
@@ -84,8 +87,10 @@ def training_rows(
         told = partial(place.progress, "comparing")
         compared = compare(bar.memory, bar.bench, both, progress=told)
         gated.funnel.record(compared.result)
+        waiting = _waiting(compared.result.refused)
         training = _compared(both, compared, bar.bench, redactions)
-    single = pl.concat(map(pairs.unpaired_rows, gated.with_texts(_unused(confirmed, training.rows))))
+    left = _unused(confirmed, training.rows).filter(~pl.col("request_id").is_in(waiting.implode()))
+    single = pl.concat(map(pairs.unpaired_rows, gated.with_texts(left)))
     single = gated.funnel.record(gates.final_text("unpaired", single, bar.settings))
     rows = pl.concat([training.rows, without_comparison(single)], how="diagonal")
     training.rows = _marked(rows, confirmed)
@@ -111,6 +116,15 @@ def _unused(confirmed: pl.DataFrame, made: pl.DataFrame) -> pl.DataFrame:
     return confirmed.filter(~pl.col("request_id").is_in(used.implode()))
 
 
+def _waiting(refused: pl.DataFrame) -> pl.Series:
+    """Failures whose rewrite could not be compared this time.
+
+    They make no unpaired row either: in a drop they would not be met again, and the rewrite would be lost.
+    """
+    later = pl.col("reason").is_in([f"unjudged_{reason}" for reason in MAY_PASS])
+    return refused.filter(later).select(pl.col("request_ids").list.first())["request_ids"]
+
+
 def _rewritten(
     sources: Sources,
     gated: Gated,
@@ -124,6 +138,7 @@ def _rewritten(
     failures = unused.filter("failing").join(rewrites, on="request_id", how="semi", maintain_order="left")
     if not bar.bench.settings.rewrites or failures.is_empty():
         failures = failures.clear()
+    failures = gated.funnel.record(_trusted(failures, bar.power))
     found = []
     for rows in gated.with_texts(failures):
         made = rewrite_pairs(rows, rewrites)
@@ -135,6 +150,15 @@ def _rewritten(
         found.append(made)
     kept = gated.funnel.record(gates.final_text("rewrites", pl.concat(found), bar.settings))
     return gated.funnel.record(_uncontaminated(kept, sources, gated))
+
+
+def _trusted(failures: pl.DataFrame, power: Authority) -> StepResult:
+    """Only what a judge writes that may decide alone becomes a pair: no evidence can second a text."""
+    epochs = failures["judge_epoch"].unique().to_list()
+    distrust = {epoch: power.in_epoch(epoch).reason for epoch in epochs}
+    reason = pl.col("judge_epoch").replace_strict(distrust, return_dtype=pl.String)
+    reasons = [(why, reason == why) for why in sorted({r for r in distrust.values() if r is not None})]
+    return gate(REWRITE_TRUST, failures, reasons, kind="preference")
 
 
 def _uncontaminated(rows: pl.DataFrame, sources: Sources, gated: Gated) -> StepResult:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import InitVar, dataclass, field
 from typing import Any
 
 import polars as pl
@@ -23,17 +23,19 @@ class Memory:
     """Table `judgments` with its index, and the journal of what was paid and is not in it yet.
 
     `judged_at_us`: the clock at which verdicts are made, UTC microseconds. `journal`: None where a kill may
-    lose the verdicts since the last append.
+    lose the verdicts since the last append. `known_index`: one that an
+    earlier memory of this table built, which saves reading it again.
     """
 
     lake: Lake
     judged_at_us: int
     journal: JudgeJournal | None = None
     origin: Origin = "nightly"
+    known_index: InitVar[JudgmentIndex | None] = None
     index: JudgmentIndex = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.index = JudgmentIndex(self.lake)
+    def __post_init__(self, known_index: JudgmentIndex | None) -> None:
+        self.index = known_index or JudgmentIndex(self.lake)
 
     def settle(self) -> None:
         """Store what a process that was killed had paid for. Raises as `store_judgments`."""

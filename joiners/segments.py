@@ -102,12 +102,15 @@ class Segments:
             return
         self.height += rows.height
         rows = rows.select(self._empty.columns)
+        # Whoever looks from another thread sees the rows before or after this call, never neither.
         if self._held and self._held[-1].rows.height < SMALL:
-            rows = pl.concat([self._held.pop().rows, rows])
-        self._held.append(Segment(rows.rechunk(), self._keys))
+            rows = pl.concat([self._held[-1].rows, rows])
+            self._held[-1] = Segment(rows.rechunk(), self._keys)
+        else:
+            self._held.append(Segment(rows.rechunk(), self._keys))
 
     def find(self, keys: Mapping[str, pl.Series]) -> pl.DataFrame:
-        """Rows of which any of these columns holds one of its keys."""
+        """Rows of which any of these columns holds one of its keys. Any thread may look."""
         sieves = {name: Sieve(values) for name, values in keys.items()}
         parts = [s.rows[rows] for s in self._held if (rows := s.matching(sieves)).size]
         holds = [pl.col(name).is_in(values.implode()).fill_null(value=False) for name, values in keys.items()]

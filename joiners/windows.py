@@ -85,6 +85,10 @@ class Window:
         """Open requests."""
         return sum(int((~rows["settled"]).sum()) for rows in self._held["requests"].frames)
 
+    def requests_of(self, sessions: pl.Series, requests: pl.Series) -> pl.DataFrame:
+        """Requests held with one of these sessions or ids, settled ones too. Any thread may look."""
+        return self._held["requests"].find({"session_id": sessions, "request_id": requests})
+
     def held(self) -> int:
         """Rows held of any kind."""
         return sum(segments.height for segments in self._held.values())

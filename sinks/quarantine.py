@@ -3,13 +3,31 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Final
 
 import polars as pl
 
 from contracts.errors import SettingsError, TerminalError
 from contracts.tables import frame_schema
 from sinks.lake import Lake
-from sinks.transactions import append_once
+from sinks.transactions import append_new, append_once
+
+CONSENT_STAGE: Final = "consent"
+"""Stage of what a revocation refused; only the user can take that back."""
+
+PENDING: Final = "pending"
+"""Drop id of rows that were refused before any drop was built."""
+
+_USERS_OWN: Final = frozenset({"consent_denied", "consent_revoked", "consent_unknown"})
+"""Reasons of the eligibility gate that are the user's decision."""
+
+
+def add(lake: Lake, rows: pl.DataFrame) -> int:
+    """Append refused rows whose `quarantine_id` is not there yet; returns how many were new.
+
+    Safe to repeat and to call from several processes. Raises `LakeUnavailable`, `TableInvalid`.
+    """
+    return append_new(lake, "quarantine", rows, key="quarantine_id", same_day=True)
 
 
 def quarantined(lake: Lake, *, drop_id: str | None = None, reason: str | None = None) -> pl.LazyFrame:
@@ -46,14 +64,19 @@ def history(lake: Lake, quarantine_id: str) -> pl.DataFrame:
 def release(lake: Lake, quarantine_id: str, reason: str, *, now: datetime) -> bool:
     """Let a refused row pass from the next build on, and record why; false when it was released before.
 
-    Published drops stay as they are. Raises `TerminalError` for an unknown id, `SettingsError` without a
-    reason.
+    Published drops stay as they are. Raises `TerminalError` for an unknown id and for what a user decided,
+    `SettingsError` without a reason.
     """
     if not reason.strip():
         raise SettingsError(
             "a release needs a reason", hint="Say with --reason why this row may be trained on."
         )
     rows = history(lake, quarantine_id)
+    if rows["stage"][-1] == CONSENT_STAGE or rows["reason"][-1] in _USERS_OWN:
+        raise TerminalError(
+            f"{quarantine_id} was refused because the user does not consent; nobody else can release it",
+            hint="It may be trained on again when the user grants consent (a new consent event).",
+        )
     if quarantine_id in released(lake):
         return False
     row = {

@@ -21,13 +21,14 @@ import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
 from deltalake.exceptions import CommitFailedError
 
-from contracts.errors import CommitFenced
+from contracts.errors import CommitFenced, Overtaken
 from contracts.tables import frame_schema, is_partitioned, validate
 from sinks.files import write_files
 from sinks.lake import WATERMARK_KEY, Lake
 from sinks.lake_errors import translated
 from sinks.lake_schema import widen
 
+_REVISION = ["request_id", "revision"]
 MAX_FENCED = 8
 """Times a fenced commit is filtered again before giving up for this attempt."""
 
@@ -91,7 +92,7 @@ def append_revisions(
         transactions = [Transaction(i, (v or 0) + 1) for i, v in zip(ids, versions, strict=True)]
         if all(v == memory.get(i) for i, v in zip(ids, versions, strict=True)):
             return rows, transactions
-        return _not_held(table, rows), transactions
+        return _not_held(table, rows, _REVISION), transactions
 
     metadata = {WATERMARK_KEY: json.dumps(dict(watermarks))} if watermarks else None
 
@@ -109,29 +110,43 @@ def new_revisions(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
     if rows.is_empty():
         return rows
     with translated(lake, "interactions"):
-        return _not_held(lake.table("interactions"), rows)
+        return _not_held(lake.table("interactions"), rows, _REVISION)
 
 
-def _not_held(table: DeltaTable, rows: pl.DataFrame) -> pl.DataFrame:
+def _not_held(table: DeltaTable, rows: pl.DataFrame, key: list[str]) -> pl.DataFrame:
     held = (
         pl.scan_delta(table)
         .filter(pl.col("date").is_in(rows["date"].unique().to_list()))
-        .select("request_id", "revision")
-        .join(rows.lazy().select("request_id", "revision"), on=["request_id", "revision"], how="semi")
+        .select(key)
+        .join(rows.lazy().select(key), on=key, how="semi")
         .collect()
     )
-    return rows.join(held, on=["request_id", "revision"], how="anti", maintain_order="left")
+    return rows.join(held, on=key, how="anti", maintain_order="left")
 
 
-def append_once(lake: Lake, name: str, rows: pl.DataFrame, *, batch_id: str) -> int:
+def append_once(
+    lake: Lake,
+    name: str,
+    rows: pl.DataFrame,
+    *,
+    batch_id: str,
+    version: int = 1,
+    fences: Mapping[str, int] | None = None,
+) -> int:
     """Append a whole batch once: a second call with the same `batch_id` writes nothing.
 
-    An empty batch writes nothing.
+    An empty batch writes nothing. Batches that share an id are told by rising `version`s: one that is not
+    above what the table holds writes nothing. `fences` (id → version) go into the same commit: raises
+    `Overtaken` when the table holds that version of one, or a higher one, already.
     """
 
     def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
-        done = table.transaction_version(batch_id) is not None
-        return (rows.clear() if done else rows), [Transaction(batch_id, 1)]
+        if (table.transaction_version(batch_id) or 0) >= version:
+            return rows.clear(), []
+        for job, place in (fences or {}).items():
+            if (table.transaction_version(job) or 0) >= place:
+                raise Overtaken(f"{name}: somebody else was first for {job}", job=job)
+        return rows, [Transaction(*each) for each in {batch_id: version, **(fences or {})}.items()]
 
     return _append(lake, name, rows, unseen)
 
@@ -158,23 +173,24 @@ def append_absent(
     return _append(lake, name, rows, unseen)
 
 
-def append_new(lake: Lake, name: str, rows: pl.DataFrame, *, key: str) -> int:
+def append_new(lake: Lake, name: str, rows: pl.DataFrame, *, key: str, same_day: bool = False) -> int:
     """Append the rows whose key the table does not hold yet; returns how many were written.
 
-    For small tables: the keys there are read each time. A concurrent writer is fenced and filters again, so
-    a key is there once. Raises as `append_once` does.
+    For small tables: the keys there are read each time. Where a key always comes with the same `date`,
+    `same_day` reads only those days. A concurrent writer is fenced and filters again, so a key is there
+    once. Raises as `append_once` does.
     """
     first = rows.unique(key, keep="first", maintain_order=True)
-    app_id = f"{name}/{key}"
 
-    def unseen(table: DeltaTable) -> tuple[pl.DataFrame, list[Transaction]]:
-        transactions = [Transaction(app_id, (table.transaction_version(app_id) or 0) + 1)]
+    def absent(table: DeltaTable, wanted: pl.DataFrame) -> pl.DataFrame:
         if not table.file_uris():
-            return first, transactions
-        held = pl.scan_delta(table).select(key).join(first.lazy().select(key), on=key, how="semi").collect()
-        return first.join(held, on=key, how="anti", maintain_order="left"), transactions
+            return wanted
+        if same_day:
+            return _not_held(table, wanted, [key])
+        held = pl.scan_delta(table).select(key).join(wanted.lazy().select(key), on=key, how="semi").collect()
+        return wanted.join(held, on=key, how="anti", maintain_order="left")
 
-    return _append(lake, name, first, unseen)
+    return append_absent(lake, name, first, fences=[f"{name}/{key}"], absent=absent)
 
 
 def _append(

@@ -8,10 +8,12 @@ from typing import Protocol
 
 import polars as pl
 
+from contracts.alerts import Alert
 from contracts.errors import TerminalError
 from contracts.tables import frame_schema
 from sinks.lake import Lake
 from sinks.transactions import append_messages, append_revisions, new_revisions
+from streams.alert_outputs import AlertOutputs
 from streams.isolation import Poison
 from streams.outputs import Outputs
 from streams.poison import PoisonLetters
@@ -34,7 +36,7 @@ class Checkpoint:
     lowest offset still needed per place; `recheck`: whether some interactions may already be in the
     lake although nobody else wrote (requests that arrived long after their time); `poison`: events
     that a later step cannot take, left out of the interactions; `cleared`: version of the tombstones by which
-    rows of erased people were sorted out.
+    rows of erased people were sorted out; `alerts`: those of its signals.
     """
 
     bronze: Mapping[str, tuple[str, pl.DataFrame]]
@@ -45,6 +47,7 @@ class Checkpoint:
     recheck: bool = False
     poison: tuple[Poison, ...] = ()
     cleared: int | None = None
+    alerts: tuple[Alert, ...] = ()
 
 
 class Committer:
@@ -58,15 +61,18 @@ class Committer:
         origins: Mapping[str, str],
         *,
         letters: PoisonLetters | None = None,
+        alerts: AlertOutputs | None = None,
         step: Callable[[str], None] | None = None,
     ) -> None:
         """`origins`: topic → its incarnation (`streams.origins`); `letters` stores poison, without it
-        there must be none; `step` is told of every step done."""
+        there must be none; `alerts` has them sent, without it they are not; `step` is told of every step
+        done."""
         self._lake = lake
         self._outputs = outputs
         self._offsets = offsets
         self._origins = origins
         self._letters = letters
+        self._alerts = alerts
         self._step = step or (lambda _: None)
         self._written: dict[str, int] = {}
 
@@ -77,7 +83,9 @@ class Committer:
     def store(self, checkpoint: Checkpoint) -> None:
         """Make a checkpoint durable in this order, so that a crash after any step loses and repeats nothing.
 
-        1. Append poison to the dead letters, each event once. First: what follows is made without it,
+        0. See that the alerts arrived. First: whoever reads these signals again, and finds them stored,
+           may take it that their alerts are out.
+        1. Append poison to the dead letters, each event once. Before bronze: what follows is made without it,
            and after a restart nothing else would tell.
         2. Append bronze and dead letters; offsets already stored are skipped.
         3. Produce the outputs and wait for the broker. A crash before 4 produces them again, with
@@ -85,6 +93,9 @@ class Committer:
         4. Append interactions; pairs (request, revision) already stored are skipped.
         5. `release`, on the thread that owns the consumer.
         """
+        if checkpoint.alerts and self._alerts is not None:
+            self._alerts.ensure(checkpoint.alerts)
+            self._step("alerts")
         dead_letters = checkpoint.dead_letters
         if checkpoint.poison:
             if self._letters is None:

@@ -5,7 +5,7 @@ Nothing raises for a bad message: each becomes either a row or a dead letter wit
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
@@ -57,6 +57,15 @@ KIND_SCHEMAS: Final = {
 """Schemas of the decoded frames; requests carry the two texts of their light row besides."""
 
 
+WATCHED: Final = (
+    *("event_id", "session_id", "request_id", "user_key", "occurred_at"),
+    *("kind", "actor", "partition", "offset"),
+)
+REQUEST_KEYS: Final = ("request_id", "session_id", "occurred_at", "partition", "feature")
+_WATCHED_SCHEMA: Final = {name: evidence_columns.SIGNALS[name] for name in WATCHED}
+_REQUEST_KEYS_SCHEMA: Final = {name: request_columns.SCHEMA[name] for name in REQUEST_KEYS}
+
+
 @dataclass(slots=True)
 class Decoded:
     """Frames of one micro-batch by kind, and the dead letters; spans redacted in them, by kind of data."""
@@ -78,6 +87,7 @@ class _Chunk:
     rows: Any
     messages: list[RawMessage] = field(default_factory=list)
     known_at_us: list[int] = field(default_factory=list)
+    watched: bool = False
 
     def note(self, messages: list[RawMessage], now_us: int) -> None:
         """Keep the messages of events taken in."""
@@ -89,15 +99,26 @@ class _Chunk:
 class Decoder:
     """Collects messages of a micro-batch; `take` turns them into frames."""
 
-    def __init__(self, kafka: KafkaSettings, identity: Identity, ingress: Ingress | None = None) -> None:
-        """`ingress`: redacts what is decoded before anybody sees it; None: nothing is redacted here."""
+    def __init__(
+        self,
+        kafka: KafkaSettings,
+        identity: Identity,
+        ingress: Ingress | None = None,
+        *,
+        watch: Collection[str] = (),
+    ) -> None:
+        """`ingress`: redacts what is decoded before anybody sees it; None: nothing is redacted here.
+        `watch`: kinds of signals that somebody waits for, see `watched`."""
         self._identity = identity
         self._ingress = ingress
         self._max_bytes = kafka.max_value_bytes
+        self._watch = frozenset(watch)
+        self._watched: list[pl.DataFrame] = []
         self._repeats = RequestRepeats()
         self._frames: dict[str, list[pl.DataFrame]] = {kind: [] for kind in KIND_SCHEMAS}
         self._dead: list[tuple[Any, ...]] = []
         self._height = 0
+        self._topics = {kind: topic for kind, (topic, _) in input_topics(kafka).items()}
         self._open = {
             topic: self._new_chunk(kind, msgspec.json.Decoder(topics.EVENT_TYPES[default]))
             for kind, (topic, default) in input_topics(kafka).items()
@@ -126,7 +147,7 @@ class Decoder:
             decode = chunk.decoder.decode
         else:
             decode = partial(decode_json, chunk.decoder, max_bytes=self._max_bytes)
-        start = 0
+        start, first = 0, len(chunk.rows)
         while start < len(messages):
             before = len(chunk.rows)
             try:
@@ -140,6 +161,8 @@ class Decoder:
                 bad = len(messages)
             chunk.note(messages[start:bad], now_us)
             start = bad + 1
+        if self._watch and isinstance(chunk.rows, SignalChunk) and not chunk.watched:
+            chunk.watched = chunk.rows.any_of(self._watch, since=first)
 
     def _close(self, topic: str) -> None:
         """Turn the open chunk of a topic into a frame."""
@@ -156,6 +179,27 @@ class Decoder:
             self._dead.extend(_dead_letter(chunk.messages[i], error) for i, error in refused.items())
         frame = frame.select(KIND_SCHEMAS[chunk.kind].names())
         self._frames[chunk.kind].append(self._ingress.rows(chunk.kind, frame) if self._ingress else frame)
+        if chunk.watched:
+            self._watched.append(frame.select(WATCHED).filter(pl.col("kind").is_in(list(self._watch))))
+
+    @property
+    def has_watched(self) -> bool:
+        """Whether a signal of a watched kind was decoded since `watched` was called."""
+        return bool(self._watched) or self._open[self._topics["signals"]].watched
+
+    def watched(self) -> pl.DataFrame:
+        """Valid signals of the watched kinds since the last call (columns `WATCHED`); they stay in the
+        micro-batch, too."""
+        if self._open[self._topics["signals"]].watched:
+            self._close(self._topics["signals"])
+        rows, self._watched = self._watched, []
+        return pl.concat([pl.DataFrame(schema=_WATCHED_SCHEMA), *rows])
+
+    def requests(self) -> pl.DataFrame:
+        """Requests of the micro-batch so far, without texts (columns `REQUEST_KEYS`)."""
+        self._close(self._topics["requests"])
+        frames = [frame.select(REQUEST_KEYS) for frame in self._frames["requests"]]
+        return pl.concat([pl.DataFrame(schema=_REQUEST_KEYS_SCHEMA), *frames])
 
     def take(self) -> Decoded:
         """Frames of the micro-batch so far; starts a new one."""

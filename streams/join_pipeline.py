@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from contracts.alerts import Alert
 from contracts.settings import Settings
 from contracts.validation import SECOND
 from curation.scoring import ScoreModel, score
@@ -17,7 +18,7 @@ from joiners.watermarks import Watermarks
 from joiners.windows import KINDS, Due, Window
 from sinks.tombstones import Tombstones
 from streams.checkpoint import Checkpoint, Place
-from streams.decoding import Decoded
+from streams.decoding import REQUEST_KEYS, Decoded
 from streams.erased import refuse
 from streams.isolation import Isolated, Poison, Rows, isolate, without
 from streams.join_step import interaction_rows
@@ -33,8 +34,8 @@ class Batch:
     """One decoded micro-batch and where the reader stood when it ended.
 
     `positions`: next offset per place. `quiet_since`: places read to their end, with the time since
-    which they gave nothing. `close`: the input ends here, close every window. Times are UTC
-    microseconds.
+    which they gave nothing. `close`: the input ends here, close every window. `alerts`: what was sent on
+    before and must have arrived before this batch is stored. Times are UTC microseconds.
     """
 
     decoded: Decoded
@@ -42,11 +43,15 @@ class Batch:
     positions: Mapping[Place, int]
     quiet_since: Mapping[Place, int]
     close: bool = False
+    alerts: tuple[Alert, ...] = ()
 
 
 @dataclass
 class JoinStats:
-    """What the worker has done since it started; read by the live line and the web views."""
+    """What the worker has done since it started; read by the live line and the web views.
+
+    `recent_consumed` and `recent_dead_letters`: of the last five minutes.
+    """
 
     consumed: int = 0
     dead_letters: int = 0
@@ -54,6 +59,9 @@ class JoinStats:
     interactions: int = 0
     failures: int = 0
     late_requests: int = 0
+    alerts: int = 0
+    recent_consumed: int = 0
+    recent_dead_letters: int = 0
     checkpoints: int = 0
     open_requests: int = 0
     held_rows: int = 0
@@ -188,7 +196,13 @@ class JoinPipeline:
             recheck=late > 0,
             poison=settled.poison,
             cleared=cleared,
+            alerts=batch.alerts,
         )
+
+    def requests_of(self, sessions: pl.Series, requests: pl.Series) -> pl.DataFrame:
+        """Requests of open windows by session or id (`REQUEST_KEYS`). Any thread may look."""
+        rows = self._window.requests_of(sessions, requests)
+        return rows.select(REQUEST_KEYS).with_columns(pl.col("feature").cast(pl.String))
 
     def _settle(self, due: Due, before: Mapping[int, int], *, settled_at_us: int) -> Isolated[pl.DataFrame]:
         """Interactions of what is due, and the events left out because they break the join or the score."""

@@ -24,8 +24,10 @@ from curation.weights import resolve_model
 from sinks.lake import Lake
 from sinks.lake_errors import translated
 from sinks.maintenance import LOOK_EVERY_US, Maintenance, MaintenanceThread
+from streams.alert_outputs import AlertOutputs
+from streams.alerting import AlertDesk, stored_signals
 from streams.checkpoint import Checkpoint, Committer, Place
-from streams.decoding import Decoder, input_topics
+from streams.decoding import REQUEST_KEYS, Decoder, input_topics
 from streams.erased import without_erased
 from streams.identity import Identity
 from streams.invalid_rows import without_invalid
@@ -84,11 +86,14 @@ class JoinWorker:
         topics = {kind: topic for kind, (topic, _) in input_topics(settings.kafka).items()}
         origins = topic_origins(settings.kafka, topics.values())
         self._topics = topics
+        self._origins = origins
         ingress = _ingress(settings, identity)
         self._letters = PoisonLetters(settings.kafka, lake, topics, origins, ingress)
-        self._decoder = Decoder(settings.kafka, identity, ingress)
+        self._decoder = Decoder(settings.kafka, identity, ingress, watch=settings.alerts.kinds)
         lake.tombstones.know(lambda: identity)
         self._pipeline = JoinPipeline(settings, topics, model or resolve_model(settings), lake.tombstones)
+        self._alert_outputs = AlertOutputs(settings.kafka)
+        self._alerts = AlertDesk(settings.alerts, self._alert_outputs, self._pipeline.requests_of)
         self._maintenance = (
             MaintenanceThread(Maintenance(lake, settings.lake, rest_first_us=LOOK_EVERY_US))
             if settings.lake.maintenance
@@ -105,7 +110,15 @@ class JoinWorker:
             settings.kafka, topics.values(), on_assign=self._assigned, on_revoke=self._revoked
         )
         outputs = Outputs(settings.kafka, failure_threshold=settings.curation.failure_threshold)
-        self._committer = Committer(lake, outputs, self._source, origins, letters=self._letters, step=on_step)
+        self._committer = Committer(
+            lake,
+            outputs,
+            self._source,
+            origins,
+            letters=self._letters,
+            alerts=self._alert_outputs,
+            step=on_step,
+        )
 
     def stop(self) -> None:
         """Ask the loop to finish; what is not yet durable is read again by the next worker."""
@@ -150,6 +163,7 @@ class JoinWorker:
                 if messages:
                     self._decoder.feed(messages, now_us=now_us)
                     self.stats.consumed += len(messages)
+                self._alert(now_us)
                 self._note_ends({(m[0], m[1]) for m in messages}, now_us)
                 close = self._close.is_set() and not messages and self._everything_read(now_us)
                 due = time.monotonic() - last >= self._options.checkpoint_seconds
@@ -169,6 +183,7 @@ class JoinWorker:
             self._background.shutdown(wait=True)
             if self._maintenance is not None:
                 self._maintenance.close(MAINTENANCE_END_S)
+            self._alert_outputs.close()
             self._source.close()
 
     def _note_ends(self, active: set[Place], now_us: int) -> None:
@@ -192,14 +207,30 @@ class JoinWorker:
         self._wait()
         if not self._source.positions:
             return
+        self._alert(now_us, at_once=True)
+        consumed = len(self._decoder)
+        decoded = self._decoder.take()
+        alerts = self._alerts.hand_over(
+            decoded.frames["requests"].select(REQUEST_KEYS),
+            decoded.dead_letters,
+            consumed=consumed,
+            now_us=now_us,
+        )
         batch = Batch(
-            decoded=self._decoder.take(),
+            decoded=decoded,
             now_us=now_us,
             positions=dict(self._source.positions),
             quiet_since=dict(self._quiet_since),
             close=close,
+            alerts=alerts,
         )
         self._in_flight = self._background.submit(self._join_and_store, batch)
+
+    def _alert(self, now_us: int, *, at_once: bool = False) -> None:
+        """Send on what nobody should wait for."""
+        stats = self.stats
+        stats.alerts += self._alerts.look(self._decoder, now_us=now_us, at_once=at_once)
+        stats.recent_consumed, stats.recent_dead_letters = self._alerts.recent(now_us)
 
     def _join_and_store(self, batch: Batch) -> Checkpoint | None:
         """On the background thread: the stored checkpoint, or None when stopped before it was."""
@@ -266,6 +297,8 @@ class JoinWorker:
         held = {p: offset for (topic, p), offset in restart.items() if topic == self._topics["requests"]}
         self.stats.partitions = len(held)
         if held:
+            signals = self._origins[self._topics["signals"]]
+            self._alerts.assigned(self._patiently(lambda: stored_signals(self._lake, signals, held)))
             self._pipeline.assign(
                 held,
                 *self._patiently(lambda: self._joined(held)),
@@ -302,6 +335,8 @@ class JoinWorker:
             self._wait()
         finally:
             self._decoder.take()
+            self._decoder.watched()
+            self._alerts.reset()
             self._quiet_since.clear()
             self._pipeline.reset()
             self.stats.partitions = 0

@@ -13,7 +13,10 @@ from contracts.settings import Settings
 from contracts.validation import SECOND
 from sinks.accounting import Accounting, account
 from sinks.lake import Lake
+from sinks.lake_errors import translated
+from sinks.nightly_runs import read_runs
 from streams.lag import lag
+from streams.reactions.nights import Overview, overview
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class Status:
     watermark: str | None
     lag: int | None
     drops: int
+    nightly: Overview
 
     def as_dict(self) -> dict[str, Any]:
         """For `tailrace status --json` and the worker's /status."""
@@ -36,6 +40,7 @@ class Status:
             "watermark": self.watermark,
             "lag": self.lag,
             "drops": self.drops,
+            "nightly": self.nightly.as_dict(),
         }
 
 
@@ -46,8 +51,17 @@ def watermark_text(watermark_us: int | None) -> str:
     return f"{datetime.fromtimestamp(watermark_us / SECOND, UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
-def read_status(settings: Settings, lake: Lake) -> Status:
-    """Read everything `tailrace status` shows. Scans the lake; asks the broker for its end offsets."""
+def read_status(settings: Settings, lake: Lake, *, now: datetime | None = None) -> Status:
+    """Read everything `tailrace status` shows. Scans the lake; asks the broker for its end offsets.
+
+    `now` (default: the clock) decides when the next night is. Raises `SettingsError` when the schedule is
+    no cron expression, `LakeUnavailable` or `LakeDamaged` when the lake cannot be read.
+    """
+    with translated(lake, "interactions", "requests", "signals", "outcomes"):
+        return _read(settings, lake, now or datetime.now(UTC))
+
+
+def _read(settings: Settings, lake: Lake, now: datetime) -> Status:
     try:
         behind: int | None = lag(settings.kafka, lake)
     except BrokerUnavailable:
@@ -61,4 +75,5 @@ def read_status(settings: Settings, lake: Lake) -> Status:
         watermark=watermark_text(min(watermarks.values())) if watermarks else None,
         lag=behind,
         drops=int(lake.scan("drops").select(pl.len()).collect().item()),
+        nightly=overview(read_runs(lake, settings.curation.channel), now, settings.nightly),
     )

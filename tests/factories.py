@@ -143,7 +143,8 @@ _BY_COLUMN: Mapping[str, Any] = {
     "id_kind": "session",
     "held": "user",
     "task": "pointwise",
-    "state": "passed",
+    "calibrations.state": "passed",
+    "nightly_runs.state": "claimed",
     "asked": "first",
 }
 
@@ -157,7 +158,7 @@ def table_rows(table: str, rows: Iterable[Mapping[str, Any]]) -> pl.DataFrame:
             return row[column]
         if column in nullable:
             return None
-        return _BY_COLUMN.get(column, _BY_TYPE[type(dtype)])
+        return _BY_COLUMN.get(f"{table}.{column}", _BY_COLUMN.get(column, _BY_TYPE[type(dtype)]))
 
     made = [{c: value(row, c, d) for c, d in schema.items()} for row in rows]
     return pl.DataFrame(made, schema=schema, orient="row")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from console.terminal import print_json, print_table, say
 from contracts.reasons import DESCRIPTIONS, ERASED
 from contracts.settings import Settings
 from sinks.lake import Lake
+from sinks.letter_counts import letter_counts
 from streams.decoding import input_topics
 from streams.recordings import RawEvent, read_recording, write_recording
 
@@ -55,6 +57,44 @@ def list_letters(
     )
     if newest.height:
         print_table(columns, [[f"{row[0]:%Y-%m-%d %H:%M:%S}Z", *row[1:]] for row in newest.rows()])
+
+
+@app.command("stats")
+def stats(
+    days: Annotated[
+        int | None, typer.Option(min=1, help="Only the last days, today included (UTC).", show_default=False)
+    ] = None,
+    home: Home = None,
+    as_json: Json = False,
+) -> None:
+    """Count dead letters by day, reason and topic, with examples to look for (partition/offset).
+
+    Schema errors are counted by field, too: a producer that breaks its contract mostly breaks one field.
+    """
+    today = datetime.now(UTC).date()
+    since = None if days is None else today - timedelta(days=days - 1)
+    counts, fields = letter_counts(open_lake(settings_for(home)), since=since)
+    if as_json:
+        print_json(
+            {"total": counts["count"].sum(), "counts": counts.to_dicts(), "schema_fields": fields.to_dicts()}
+        )
+        return
+    print_table(
+        ["date", "reason", "topic", "count", "last seen", "examples"],
+        [
+            [
+                row["date"],
+                row["reason"],
+                row["topic"],
+                row["count"],
+                f"{row['last_seen']:%H:%M:%S}Z",
+                ", ".join(row["examples"]),
+            ]
+            for row in counts.iter_rows(named=True)
+        ],
+    )
+    if fields.height:
+        print_table(["topic", "field", "schema errors"], fields.rows())
 
 
 @app.command("export")

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -21,7 +22,9 @@ from console.moments import parse_as_of
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
 from contracts.settings import Settings
+from curation.drift_watch import watch_drift
 from curation.engine import make_engine
+from curation.judge.batch_place import Batches
 from curation.judge.bench import Bench
 from curation.nightly import DropResult, make_drop
 from curation.rehearsal import Rehearsal, rehearse
@@ -80,6 +83,8 @@ def drop(
         )
         return
     result = build(settings, open_lake(settings), as_of=parse_as_of(as_of), quiet=as_json)
+    for change in result.changes:
+        say(f"a judge this lake has not seen: {change.words}")
     if as_json:
         print_json(describe(result))
     else:
@@ -97,14 +102,20 @@ def build(
     settings: Settings, lake: Lake, *, as_of: datetime | None = None, quiet: bool = False
 ) -> DropResult:
     """Build a drop with a progress bar over the judge's calls and what they cost so far."""
-    judge = Bench.from_settings(settings)
+    now_us = time.time_ns() // 1000
     with _watched("settling", quiet=quiet) as progress:
+        waiting = partial(progress, "waiting for batches")
+        bench = Bench.from_settings(settings, batches=Batches(folder=settings.batches_root, on_poll=waiting))
+        drifted = watch_drift(lake, settings, now_us=now_us, progress=partial(progress, "asking the anchors"))
+        for report in drifted:
+            if report.drifted:
+                say(report.words)
         return make_drop(
             lake,
             settings.drops_root,
             settings,
-            judge,
-            now_us=time.time_ns() // 1000,
+            bench,
+            now_us=now_us,
             as_of=as_of,
             engine=make_engine(settings.nightly),
             model=resolve_model(settings),

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from console.options import Bootstrap, Home, Json, open_lake, settings_for
 from console.report.collect import write_report
@@ -21,6 +22,8 @@ from sinks.maintenance import plan
 from sinks.maintenance_compaction import Merged, merge
 from sinks.maintenance_history import vacuum as delete_old_files
 from sinks.maintenance_layout import DayFiles, LogSize, Step, day_files, log_size
+from sinks.nightly_runs import SCHEDULED
+from streams.reactions.nights import Overview
 from streams.status import Status, read_status
 
 app = typer.Typer(help="How the files of the lake lie, and putting them in order.", no_args_is_help=True)
@@ -102,6 +105,20 @@ def show(found: Status) -> None:
         highlight=False,
         soft_wrap=True,
     )
+    out.print(escape(nightly_line(found.nightly)), highlight=False, soft_wrap=True)
+
+
+def nightly_line(nightly: Overview) -> str:
+    """The scheduled build in one line: the last night, how it ended and when, and the next."""
+    parts = [f"next {nightly.next:%Y-%m-%d %H:%MZ}" if nightly.next else "no schedule (nightly.enabled)"]
+    if (last := nightly.last) is not None and last.state != SCHEDULED:
+        state = "silent" if nightly.silent else last.state
+        parts.append(f"night of {last.night:%Y-%m-%d %H:%MZ} {state} at {last.at:%H:%M:%SZ}")
+        parts += [f"drop {last.drop_id}"] if last.drop_id else []
+        if nightly.failed_attempts:
+            parts.append(f"{nightly.failed_attempts} failed attempts")
+        parts += [last.detail] if last.detail else []
+    return "nightly: " + " · ".join(parts)
 
 
 def report(

@@ -26,6 +26,7 @@ from contracts.tables.registry import (
     LegalHolds,
     Lineage,
     Models,
+    NightlyRuns,
 )
 from contracts.tables.silver import Annotations, GoldLabels, Interactions, Judgments
 
@@ -50,6 +51,7 @@ TABLES: Final[dict[str, type[Table]]] = {
     "quarantine": Quarantine,
     "drops": Drops,
     "drop_marks": DropMarks,
+    "nightly_runs": NightlyRuns,
     "models": Models,
     "erasures": Erasures,
     "erased_ids": ErasedIds,

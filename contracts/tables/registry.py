@@ -28,6 +28,7 @@ class Drops(Table):
     unpaired_rows: pl.Int64 = column("unpaired rows", ge=0)
     quarantined_rows: pl.Int64 = column("rows refused by a gate", ge=0)
     step_seconds: str = optional("time each step of the build took, seconds by step, JSON object")
+    scheduled_for: Time = optional("scheduled moment it was built for; null when built by hand")
     sequence: pl.Int64 = optional(
         "place in the chain of the registry, from 1; null before there was one", ge=1
     )
@@ -46,6 +47,23 @@ class DropMarks(Table):
     removed_rows: pl.Int64 = column("rows that the successor lacks", ge=0)
     models: Strings = column("models that had been trained on it")
     marked_at: Time = column("clock time of the mark")
+
+
+class NightlyRuns(Table):
+    """What became of scheduled builds: one row per claim, heartbeat and end of an attempt."""
+
+    night: Time = column("scheduled moment")
+    channel: str = column("channel the drop is published on")
+    attempt: pl.Int32 = column("number of the attempt, from 1; 0 for what belongs to none", ge=0)
+    state: str = column(
+        "scheduled (in force from now on), claimed, running (a heartbeat), published, unchanged or failed",
+        isin=["scheduled", "claimed", "running", "published", "unchanged", "failed"],
+    )
+    final: bool = column("whether the night is over with this row")
+    worker: str = column("worker that wrote it")
+    at: Time = column("clock time of the row")
+    drop_id: str = optional("drop that came of it")
+    detail: str = optional("why it failed, or why nothing was published")
 
 
 class Models(Table):

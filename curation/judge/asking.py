@@ -12,7 +12,7 @@ from curation.judge.pace import FIRST, Pace
 from curation.judge.questions import Instrument, OnOutcome, Outcome, Question
 from curation.judge.session import RetryPolicy, Session
 from curation.judge.transport import ChatClient
-from curation.judge.verdicts import AT_ONCE, UnjudgedReason
+from curation.judge.verdicts import UnjudgedReason
 
 T = TypeVar("T")
 
@@ -37,7 +37,7 @@ class LiveAsker:
     answers in between.
     """
 
-    at_once = AT_ONCE
+    at_once: int | None = None
 
     def __init__(
         self,

@@ -26,8 +26,8 @@ class Judge(Protocol):
         """Everything that decides its verdicts."""
 
     @property
-    def at_once(self) -> int:
-        """Most items to hand over in one call of `judge`; verdicts should be stored in between."""
+    def at_once(self) -> int | None:
+        """Most items to hand over in one call of `judge`; None: as few as suits who stores the verdicts."""
 
     def judge(
         self, items: Sequence[JudgeItem], *, on_judgment: Callable[[Judgment], None] | None = None

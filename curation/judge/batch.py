@@ -52,7 +52,7 @@ class BatchAsker:
     - Interrupted or killed, it leaves its batches running.
     """
 
-    at_once = sys.maxsize
+    at_once: int | None = sys.maxsize
     """Everything in one call: each may wait for hours."""
 
     def __init__(

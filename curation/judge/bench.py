@@ -76,9 +76,9 @@ class Bench:
         features = {feature: seats[which] for feature, which in judge.rubrics.items()}
         return cls(seats[judge.rubric], features, judge)
 
-    def judge_for(self, feature: str) -> Judge:
-        """Who judges requests of a feature."""
-        return self._seat(feature).judge
+    def judge_for(self, feature: str | None) -> Judge:
+        """Who judges requests of a feature; None: of those without a rubric of their own."""
+        return (self._default if feature is None else self._seat(feature)).judge
 
     def compare_for(self, feature: str) -> Comparer | PanelComparer | None:
         """Who compares pairs of a feature; None where nobody can (the rules judge)."""

@@ -21,7 +21,7 @@ from curation.judge.gold_items import GoldSet
 from curation.judge.measurements import rule_of
 from curation.judge.trust import Measured, Ruling, rule
 from curation.judge.verdicts import JudgeItem, Judgment
-from curation.judging import Progress, batched, judge_all
+from curation.judging import Progress, batched, chunk_size, judge_all
 from sinks.lake import Lake
 from sinks.transactions import append_new
 
@@ -104,7 +104,7 @@ def run_calibration(
 def ask_anew(judge: Judge, items: Sequence[JudgeItem], progress: Progress | None) -> list[Judgment]:
     """Judge items past the cache, which is neither read nor written."""
     judgments: list[Judgment] = []
-    for chunk in batched(items, judge.at_once):
+    for chunk in batched(items, chunk_size(judge.at_once, None)):
         judgments += judge.judge(chunk)
         if progress:
             progress(len(judgments), len(items))

@@ -25,8 +25,8 @@ class OpenAIJudge:
         return f"OpenAIJudge({self.epoch.name!r}, epoch={self.epoch.id!r})"
 
     @property
-    def at_once(self) -> int:
-        """Most items to hand over in one call of `judge`."""
+    def at_once(self) -> int | None:
+        """Most items to hand over in one call of `judge`, see `Judge`."""
         return self.asker.at_once
 
     def question(self, item: JudgeItem) -> Question[Answer]:

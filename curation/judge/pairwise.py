@@ -165,7 +165,7 @@ class Comparer(Protocol):
         """Everything that decides its verdicts."""
 
     @property
-    def at_once(self) -> int:
+    def at_once(self) -> int | None:
         """Most orders to hand over in one call; verdicts should be stored in between."""
 
     def judge_orders(
@@ -189,7 +189,7 @@ class PairwiseJudge:
         return f"PairwiseJudge({self.epoch.name!r}, epoch={self.epoch.id!r})"
 
     @property
-    def at_once(self) -> int:
+    def at_once(self) -> int | None:
         """Most orders to hand over in one call of `judge_orders`."""
         return self.asker.at_once
 

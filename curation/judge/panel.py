@@ -47,9 +47,9 @@ class PanelJudge:
         self.epoch = panel_epoch([member.epoch for member in members])
 
     @property
-    def at_once(self) -> int:
+    def at_once(self) -> int | None:
         """Most items to hand over in one call of `judge`: what every member takes."""
-        return min(member.at_once for member in self.members)
+        return min((m.at_once for m in self.members if m.at_once is not None), default=None)
 
     def judge(
         self, items: Sequence[JudgeItem], *, on_judgment: Callable[[Judgment], None] | None = None

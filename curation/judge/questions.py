@@ -114,8 +114,8 @@ class Asker(Protocol):
         """Who is asked."""
 
     @property
-    def at_once(self) -> int:
-        """Most questions to put in one call of `ask`; answers should be stored in between."""
+    def at_once(self) -> int | None:
+        """Most questions to put in one call of `ask`; None: as few as suits who stores the answers."""
 
     def ask(
         self, questions: Sequence[Question[T]], *, on_outcome: OnOutcome[T] | None = None

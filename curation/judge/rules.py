@@ -9,7 +9,6 @@ from typing import Final
 from contracts.settings import CurationSettings
 from curation.judge.epoch import JudgeEpoch
 from curation.judge.verdicts import (
-    AT_ONCE,
     Evidence,
     FailureKind,
     JudgeItem,
@@ -77,7 +76,7 @@ class RulesJudge:
       concrete act of a user or outcome backs (silence, abandonment).
     """
 
-    at_once = AT_ONCE
+    at_once: int | None = None
 
     def __init__(self, thresholds: RuleThresholds | None = None) -> None:
         self.thresholds = thresholds or RuleThresholds()

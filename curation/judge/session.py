@@ -143,8 +143,9 @@ class Session:
             slot.begin()
             try:
                 return await self._client.ask(question.messages, question.form)
-            except CallFailed:
-                slot.overloaded = True
+            except CallFailed as failed:
+                # Errors and broken connections say nothing of the load: one call in five may fail all day.
+                slot.overloaded = failed.overload
                 raise
             except (ItemFailed, JudgeRefused):
                 raise

@@ -27,6 +27,7 @@ from curation.judge.verdicts import UnjudgedReason
 MAX_RETRY_AFTER_SECONDS: Final = 120.0
 
 _RETRIED_STATUS: Final = frozenset({408, 409, 425, 429})
+_OVERLOAD_STATUS: Final = frozenset({408, 429, 503, 504, 529})
 _CHECK_ADDRESS: Final = "Check judge.base_url, judge.model and judge.api_key."
 
 
@@ -34,16 +35,23 @@ class CallFailed(JudgeUnavailable):
     """A call failed in a way that may pass.
 
     ``retry_after`` is the wait the server asked for, seconds. ``billed``: the fate of the request is
-    unknown or an answer was given, so the call must be counted.
+    unknown or an answer was given, so the call must be counted. ``overload``: fewer calls at a time may help.
     """
 
     def __init__(
-        self, reason: UnjudgedReason, detail: str, *, retry_after: float | None = None, billed: bool = False
+        self,
+        reason: UnjudgedReason,
+        detail: str,
+        *,
+        retry_after: float | None = None,
+        billed: bool = False,
+        overload: bool = False,
     ) -> None:
         super().__init__(detail)
         self.reason = reason
         self.retry_after = retry_after
         self.billed = billed
+        self.overload = overload or retry_after is not None
 
     @property
     def worth_retrying(self) -> bool:
@@ -153,6 +161,9 @@ class ChatClient:
             return failure_of(error)
         except (TimeoutError, openai.APIError, ValueError, TypeError) as error:
             return failure_of(error)
+        if isinstance(completion, str):
+            # The package hands over a body that does not call itself JSON as text: a proxy speaks.
+            return failure_of(ValueError())
         return reply_of(completion)
 
 
@@ -204,7 +215,7 @@ def failure_of(error: Exception) -> Exception:
         wait = parse_retry_after(error.response.headers)
         return status_error(error.status_code, complaint_of(error), retry_after=wait)
     if isinstance(error, TimeoutError | openai.APITimeoutError):
-        return CallFailed(UnjudgedReason.TIMEOUT, "no answer in time", billed=True)
+        return CallFailed(UnjudgedReason.TIMEOUT, "no answer in time", billed=True, overload=True)
     if isinstance(error, openai.APIError):
         return CallFailed(UnjudgedReason.UNAVAILABLE, "the connection broke", billed=True)
     # The body is no JSON, or no completion: cut off on the way, or a proxy speaks.
@@ -220,7 +231,8 @@ def status_error(status: int, complaint: str, *, retry_after: float | None = Non
         )
     if status in _RETRIED_STATUS or status >= 500:
         reason = UnjudgedReason.RATE_LIMITED if status == 429 else UnjudgedReason.UNAVAILABLE
-        return CallFailed(reason, detail, retry_after=retry_after)
+        overload = status in _OVERLOAD_STATUS
+        return CallFailed(reason, detail, retry_after=retry_after, overload=overload)
     if status in (401, 403):
         return JudgeRefused(f"the judge's endpoint rejects the key ({detail})", hint=_CHECK_ADDRESS)
     if status == 404:

@@ -23,9 +23,6 @@ VerdictWord = Literal["fail", "pass", "unsure"]
 _CONTENT_FORM: Final = 1
 _EVIDENCE_DIGITS: Final = 6
 
-AT_ONCE: Final = 256
-"""Verdicts are stored after so many, so that a kill does not lose paid work."""
-
 # Columns of `interactions` a judge may see. Presence flags are left out: null says the same.
 FEATURE_COLUMNS: Final = (
     "finish_class",
@@ -104,6 +101,21 @@ class UnjudgedReason(StrEnum):
     """the conversation does not fit the model's context"""
     REJECTED = "rejected"
     """the endpoint rejects this one request (HTTP 4xx)"""
+
+
+MAY_PASS: Final = frozenset(
+    {
+        UnjudgedReason.BUDGET,
+        UnjudgedReason.PENDING,
+        UnjudgedReason.RATE_LIMITED,
+        UnjudgedReason.TIMEOUT,
+        UnjudgedReason.UNAVAILABLE,
+        UnjudgedReason.ENDPOINT_DOWN,
+        UnjudgedReason.ENDPOINT_REFUSED,
+        UnjudgedReason.EMPTY_ANSWER,
+    }
+)
+"""Reasons that lie in the moment: the same item may be judged another time."""
 
 
 @dataclass(frozen=True, kw_only=True)

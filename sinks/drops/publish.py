@@ -9,12 +9,13 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from contracts.errors import DropInvalid, LakeNotWritable
+from contracts.errors import CommitFenced, DropInvalid, LakeNotWritable, Overtaken
 from contracts.tables import frame_schema
 from sinks.drops.chain import linked
 from sinks.drops.formats import write_files
@@ -25,6 +26,11 @@ from sinks.transactions import append_once
 
 STAGING: Final = ".staging-"
 LATEST: Final = "LATEST"
+CHAIN_JOB: Final = "registry"
+"""Transaction id of places in the registry's chain."""
+
+MAX_RELINKED: Final = 100
+"""Other drops that may be registered first before this gives up: each costs a look at the registry."""
 
 
 def published(lake: Lake, drop_id: str) -> dict[str, Any] | None:
@@ -65,6 +71,9 @@ def publish(
     2. Move the folder into place; a folder left there by a crash must hold the same bytes.
     3. Append the registry row, linked to the one before: from here on the drop is published.
     4. Point `LATEST` of the channel at it.
+
+    A row with `scheduled_for` is one of a night: each moment of a channel has one drop, and none comes
+    after that of a later moment. Raises `Overtaken` where another build was first; its drop stays alone.
     """
     note = step or (lambda _: None)
     drop_id = str(registry_row["drop_id"])
@@ -84,12 +93,48 @@ def publish(
         staged.rename(final)
     note("moved")
     row = {**registry_row, "path": drop_id, "manifest_sha256": manifest_sha256}
-    # Builds of one lake wait for each other (`lock`), so the newest row is the one to follow.
-    row = linked(row, lake.scan("drops").filter(pl.col("drop_id") != drop_id).collect())
-    append_once(lake, "drops", pl.DataFrame([row], schema=frame_schema("drops")), batch_id=f"drop/{drop_id}")
+    try:
+        _register(lake, row)
+    except Overtaken:
+        shutil.rmtree(final, ignore_errors=True)
+        raise
     note("registered")
     point_latest(drops_root, str(registry_row["channel"]), drop_id)
     return final
+
+
+def _register(lake: Lake, row: Mapping[str, Any]) -> None:
+    """Append a drop's registry row, linked to the newest one; a repeat writes nothing.
+
+    Its place in the chain is a transaction, and its scheduled moment is another. So of two builds on
+    different machines one is refused: it links itself to the row of the other, unless both are of one moment.
+    """
+    drop_id, night = str(row["drop_id"]), _night(row)
+    for _ in range(MAX_RELINKED):
+        linked_row = linked(row, lake.scan("drops").filter(pl.col("drop_id") != drop_id).collect())
+        frame = pl.DataFrame([linked_row], schema=frame_schema("drops"))
+        fences = {**night, CHAIN_JOB: linked_row["sequence"]}
+        try:
+            append_once(lake, "drops", frame, batch_id=f"drop/{drop_id}", fences=fences)
+        except Overtaken as error:
+            if error.job != CHAIN_JOB:
+                raise
+        else:
+            return
+    raise CommitFenced("other builds keep registering drops", hint="Run it again.")
+
+
+def _night(row: Mapping[str, Any]) -> dict[str, int]:
+    """The transaction that only one build of a scheduled moment can commit; none for builds by hand."""
+    moment = row.get("scheduled_for")
+    return {} if moment is None else {f"nightly/{row['channel']}": int(moment.timestamp())}
+
+
+def published_for(lake: Lake, channel: str, moment: datetime) -> dict[str, Any] | None:
+    """The registry row of the drop built for a scheduled moment, or None when there is none."""
+    mine = (pl.col("channel") == channel) & (pl.col("scheduled_for") == moment)
+    rows = lake.scan("drops").filter(mine).collect()
+    return rows.row(0, named=True) if rows.height else None
 
 
 def point_latest(drops_root: Path, channel: str, drop_id: str) -> None:

@@ -8,19 +8,25 @@ from typing import Any, Final
 
 import faust
 
+from contracts import topics
 from contracts.settings import Settings
 from sinks.lake import Lake
 from streams.fleet import make_join
 from streams.identity import Identity
+from streams.reactions.alerts import AlertReactions
 from streams.reactions.consent import ConsentReactions
 from streams.reactions.dead_letters import DeadLetterReactions
 from streams.reactions.join_service import JoinService
 from streams.reactions.judge_agent import JudgeReactions
 from streams.reactions.judging import OnlineJudge
+from streams.reactions.letter_stats import LetterStats
 from streams.reactions.nightly import NightlyReactions
+from streams.reactions.revocations import RevocationReactions
 from streams.reactions.security import credentials
+from streams.reactions.seeking import seek_begins_too
 from streams.reactions.stats import ReactionStats
 from streams.reactions.web import WebViews
+from streams.routing import topic_names
 
 JOIN: Final = "join"
 REACTIONS: Final = "reactions"
@@ -56,6 +62,9 @@ class ReactionsApp(faust.App):  # type: ignore[misc]
         """The join first: as an `app.service` it would wait for the group and table recovery."""
         own = [self.join] if self.join is not None else []
         return [*own, *super().on_init_dependencies()]
+
+    def _new_consumer(self) -> Any:
+        return seek_begins_too(self, super()._new_consumer())
 
     async def on_started(self) -> None:
         """Note that partitions were assigned and tables recovered."""
@@ -95,10 +104,13 @@ def create_app(
     if JOIN in roles:
         app.join = JoinService(lambda: make_join(settings, lake, identity), fail=app.fail)
     if REACTIONS in roles:
-        stats = app.stats = ReactionStats()
+        sources = (*topic_names(settings.kafka).values(), *topics.OUTPUT_TOPICS)
+        stats = app.stats = ReactionStats(letters=LetterStats(sources))
         judge = OnlineJudge(settings, lake, stats)
         dead_letters = DeadLetterReactions(app, stats)
-        consents = app.consents = ConsentReactions(app, settings, identity, stats)
+        AlertReactions(app, settings, dead_letters, stats.alerts)
+        revocations = RevocationReactions(app, settings, lake, stats, fail=app.fail)
+        consents = app.consents = ConsentReactions(app, settings, identity, stats, revocations)
         JudgeReactions(app, settings, judge, consents, dead_letters, stats, fail=app.fail)
         app.nightly = NightlyReactions(app, settings, lake, stats)
     else:

@@ -15,8 +15,10 @@ from contracts.errors import EventInvalid
 from contracts.events import ConsentChanged
 from contracts.settings import Settings
 from contracts.validation import SECOND, check, decode_json
+from curation.revocations import Revocation
 from streams.identity import Identity
 from streams.reactions.failures import CONSENT_SCHEMA
+from streams.reactions.revocations import RevocationReactions
 from streams.reactions.stats import ReactionStats
 
 log = logging.getLogger("tailrace.reactions")
@@ -33,7 +35,16 @@ class ConsentReactions:
     recovered event by event, as Faust asks for with several workers.
     """
 
-    def __init__(self, app: Any, settings: Settings, identity: Identity, stats: ReactionStats) -> None:
+    def __init__(
+        self,
+        app: Any,
+        settings: Settings,
+        identity: Identity,
+        stats: ReactionStats,
+        revocations: RevocationReactions,
+    ) -> None:
+        self._revocations = revocations
+        self._purpose = settings.curation.purpose
         self._kafka = settings.kafka
         self._identity = identity
         self._stats = stats
@@ -55,37 +66,48 @@ class ConsentReactions:
         return len(self._table)
 
     async def _follow(self, stream: Any) -> None:
-        # No `take`: tables cannot be written inside it.
-        async for event in stream.events():
-            # An exception would end the agent with the event acknowledged: nothing may escape.
+        # No `take`: tables cannot be written inside it. We acknowledge: a revocation has to be acted upon.
+        async for event in stream.noack().events():
+            # An exception would end the agent: nothing may escape.
             try:
-                self._note(event.value)
+                revocation = self._note(event.value)
             except Exception as error:  # noqa: BLE001
                 self._stats.poison[event.message.topic] += 1
                 log.error("a consent change could not be noted: %s", type(error).__name__)
+                revocation = None
+            if revocation is None:
+                event.ack()
+            else:
+                await self._revocations.put(event, revocation)
 
-    def _note(self, value: bytes | None) -> None:
-        """Take in one message. Invalid ones are only counted: the join dead-letters them."""
+    def _note(self, value: bytes | None) -> Revocation | None:
+        """Take in one message; what it revokes of our purpose. Invalid ones are only counted: the join
+        dead-letters them. A repeat of the latest change counts again: its effects may be missing."""
         try:
             change = decode_json(_decoder, value, max_bytes=self._kafka.max_value_bytes)
             at_us = check(change, now_us=time.time_ns() // 1_000)
         except EventInvalid:
             self._stats.consents["invalid"] += 1
-            return
-        key = _key(self._identity.user_key(change.user_id), change.scope)
+            return None
+        user_key = self._identity.user_key(change.user_id)
+        key = _key(user_key, change.scope)
         known = self._table.get(key)
         if known is not None and known["at_us"] > at_us:
             self._stats.consents["outdated"] += 1
-            return
+            return None
         self._table[key] = {
             "granted": change.granted,
             "at_us": at_us,
             "policy_version": change.policy_version,
         }
         self._stats.consents["granted" if change.granted else "revoked"] += 1
+        if change.granted or change.scope != self._purpose:
+            return None
+        return Revocation(user_key, change.scope, change.policy_version, _moment(at_us))
 
     def changes(self, user_keys: Iterable[str], scope: str) -> pl.DataFrame:
-        """The latest change of each of these users for one scope, where known (`CONSENT_SCHEMA`)."""
+        """The latest change of each of these users for one scope, where known (`CONSENT_SCHEMA`). Any thread
+        may ask."""
         latest = ((user_key, self._table.get(_key(user_key, scope))) for user_key in user_keys)
         rows = [
             {

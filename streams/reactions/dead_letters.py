@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from contracts import reasons, topics
@@ -48,10 +49,15 @@ class DeadLetterReactions:
     async def _follow(self, stream: Any) -> None:
         async for event in stream.events():
             try:
-                raw = (event.headers or {}).get("tailrace.reason", b"")
-                reason = raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)
+                reason, topic, path = (_header(event, name) for name in ("reason", "topic", "field"))
                 # Anyone may produce here: only our own codes may become labels of a metric.
                 self._stats.dead_letters[reason if reason in reasons.DESCRIPTIONS else "other"] += 1
+                self._stats.letters.note(reason, topic, path, at_s=event.message.timestamp, now_s=time.time())
             except Exception as error:  # noqa: BLE001 - never forwarded: that would loop
                 self._stats.poison[topics.DEAD_LETTERS] += 1
                 log.error("a dead letter could not be counted: %s", type(error).__name__)
+
+
+def _header(event: Any, name: str) -> str:
+    raw = (event.headers or {}).get(f"tailrace.{name}", b"")
+    return raw.decode(errors="replace") if isinstance(raw, bytes) else str(raw)

@@ -7,16 +7,14 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-import polars as pl
-from deltalake.exceptions import DeltaError
-
 from contracts import reasons, topics
-from contracts.errors import EventInvalid, TableInvalid, TerminalError, TransientError
+from contracts.errors import EventInvalid, TableInvalid, TerminalError
 from contracts.settings import Settings
 from streams.reactions.consent import ConsentReactions
 from streams.reactions.dead_letters import DeadLetterReactions
 from streams.reactions.failures import decode_failure
 from streams.reactions.judging import OnlineJudge
+from streams.reactions.patience import patiently
 from streams.reactions.portions import Portions
 from streams.reactions.stats import ReactionStats
 from streams.reactions.threads import in_thread
@@ -26,11 +24,6 @@ log = logging.getLogger("tailrace.reactions")
 BATCH: Final = 1_000
 WITHIN_S: Final = 1.0
 """A batch is read when it is full or after this long, seconds; it is judged in `Portions`."""
-
-BACKOFF_FIRST_S: Final = 0.5
-BACKOFF_MOST_S: Final = 15.0
-
-_TRANSIENT: Final = (TransientError, DeltaError, OSError, pl.exceptions.ComputeError)
 
 Item = tuple[Any, Any]
 """A Faust event and its decoded failure."""
@@ -125,22 +118,12 @@ class JudgeReactions:
 
     async def _patiently(self, attempt: Callable[[], Awaitable[None]]) -> bool:
         """Try until it works; False when the app stops first."""
-        pause = BACKOFF_FIRST_S
-        while not self._app.should_stop:
-            try:
-                await attempt()
-            except _TRANSIENT as error:
-                self._stats.problem = (
-                    str(error) if isinstance(error, TransientError) else type(error).__name__
-                )
-                log.warning("trying again in %.1f s: %s", pause, self._stats.problem)
-                await self._app.sleep(pause)
-                pause = min(pause * 2, BACKOFF_MOST_S)
-            else:
-                if pause > BACKOFF_FIRST_S:
-                    self._stats.problem = ""
-                return True
-        return False
+        return await patiently(self._app, attempt, self._delayed)
+
+    def _delayed(self, problem: str, pause: float) -> None:
+        self._stats.problem = problem
+        if problem:
+            log.warning("trying again in %.1f s: %s", pause, problem)
 
     def _share(self) -> float:
         """The part of the topic's partitions that this worker owns."""

@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import polars as pl
@@ -14,12 +15,15 @@ import polars as pl
 from contracts.errors import JudgeRefused
 from contracts.settings import Settings
 from contracts.validation import SECOND
-from curation.eligibility import eligible
-from curation.judge.base import make_judge
+from curation.bench_judging import judge_by_feature
+from curation.eligibility import eligible, with_owner
+from curation.judge.bench import Bench
 from curation.judge.budget import Limits
 from curation.judge.verdicts import Judgment, Spend, total_spent
-from curation.judging import judge_all, judge_items
+from curation.judging import judge_items
 from curation.redaction.step import make_redactor, redact
+from curation.revocations import quarantine_revoked, revocations_in
+from curation.verdict_memory import Memory
 from sinks.judge_journal import FOLDER, JudgeJournal
 from sinks.judgments import JudgmentIndex
 from sinks.lake import Lake
@@ -63,7 +67,7 @@ class OnlineJudge:
         self._lake = lake
         self._stats = stats
         self._clock_us = clock_us
-        self._judge = make_judge(settings.judge, curation=settings.curation, budget=self.budget)
+        self._bench = Bench.from_settings(settings, budget=self.budget)
         self._journal = JudgeJournal(settings.home / FOLDER)
         self._index = JudgmentIndex(lake)
         self._share: float | None = None
@@ -90,10 +94,19 @@ class OnlineJudge:
         stored = consents_of(self._lake, users, self._curation.purpose)
         consents = pl.concat([stored, fresh_consents])
         allowed = eligible(rows, consents, self._curation)
+        self._quarantine(rows, allowed.refused, consents)
         skipped: Counter[str] = Counter(allowed.refused["reason"].to_list())
         skipped["not_in_lake"] = frame.height - rows.height
         judgments, problem = self._judged(self._redacted(allowed.kept))
         self._count(skipped, judgments, allowed.kept.height, problem)
+
+    def _quarantine(self, rows: pl.DataFrame, refused: pl.DataFrame, consents: pl.DataFrame) -> None:
+        """Quarantine what is refused for a revocation: a request may settle after it."""
+        revoked = refused.filter(reason="consent_revoked")["request_ids"].explode()
+        mine = with_owner(rows).filter(pl.col("request_id").is_in(revoked.implode()))
+        now = datetime.fromtimestamp(self._clock_us() / SECOND, UTC)
+        added = quarantine_revoked(self._lake, mine, revocations_in(consents), now=now)
+        self._stats.quarantined += added
 
     def _redacted(self, rows: pl.DataFrame) -> pl.DataFrame:
         """What the judge may see: it can be an endpoint of somebody else's."""
@@ -119,16 +132,10 @@ class OnlineJudge:
             return [], ""
         before, judgments = self.budget.ever, list[Judgment]()
         now_us = self._clock_us()
+        memory = Memory(self._lake, now_us, self._journal, "online", self._index)
         try:
-            judgments = judge_all(
-                self._lake,
-                self._judge,
-                judge_items(rows),
-                judged_at_us=now_us,
-                origin="online",
-                journal=self._journal,
-                index=self._index,
-            )
+            judged = judge_by_feature(memory, self._bench, judge_items(rows), rows["feature"].to_list())
+            judgments = judged.judgments
         except JudgeRefused as refused:
             # A wrong key must not stop the join beside us; readiness and the metrics tell.
             log.error("the online judge is refused: %s", refused)

@@ -43,6 +43,9 @@ class LakeStatus:
 def join_numbers(stats: JoinStats) -> dict[str, Any]:
     """The join worker's own counts, since it started."""
     numbers = asdict(stats)
+    # Of the last five minutes; None while nothing was read.
+    share = stats.recent_dead_letters / stats.recent_consumed if stats.recent_consumed else None
+    numbers["dead_letter_share"] = share
     numbers["watermarks"] = {str(p): us for p, us in sorted(stats.watermarks.items())}
     return numbers
 
@@ -50,4 +53,8 @@ def join_numbers(stats: JoinStats) -> dict[str, Any]:
 def reaction_numbers(stats: ReactionStats) -> dict[str, Any]:
     """The reactions' own counts, since the worker started."""
     numbers = {k: dict(v) if isinstance(v, Counter) else v for k, v in vars(stats).items()}
-    return numbers | {"judge_budget_left": stats.judge_budget_left()}
+    return numbers | {
+        "judge_budget_left": stats.judge_budget_left(),
+        "alerts": stats.alerts.as_dict(),
+        "letters": stats.letters.as_dict(time.time()),
+    }

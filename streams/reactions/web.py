@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
-
+from contracts.errors import TailraceError
 from contracts.settings import Settings
 from sinks.lake import Lake
 from streams.reactions.join_service import JoinService
 from streams.reactions.metrics import StatsCollector
+from streams.reactions.nights import Overview
 from streams.reactions.stats import ReactionStats
 from streams.reactions.status import LakeStatus, join_numbers, reaction_numbers
 
@@ -28,7 +28,7 @@ class WebViews:
         self._join = join
         self._stats = stats
         self._lake_status = LakeStatus(settings, lake)
-        self._collector = StatsCollector((lambda: join.stats) if join else None, stats)
+        self._collector = StatsCollector((lambda: join.stats) if join else None, stats, self._nightly)
         for path, view in {
             "/health/live": self.live,
             "/health/ready": self.ready,
@@ -55,18 +55,30 @@ class WebViews:
         return web.json(body, status=503 if waiting else 200)
 
     async def status(self, web: Any, _request: Any) -> Any:
-        """`tailrace status --json` of this deployment, plus what this worker did."""
-        body = dict(await self._lake_status.read())
+        """`tailrace status --json` of this deployment, plus what this worker did.
+
+        503 with the reason while the lake cannot be read; what is in memory is shown even then.
+        """
+        code = 200
+        try:
+            body = dict(await self._lake_status.read())
+        except TailraceError as error:
+            code, body = 503, {"problem": str(error)}
         if self._join is not None:
             body["join"] = join_numbers(self._join.stats)
         if self._stats is not None:
             body["reactions"] = reaction_numbers(self._stats)
             body["reactions"]["consents_known"] = len(self._app.consents)
-        return web.json(body)
+        return web.json(body, status=code)
 
-    async def metrics(self, web: Any, _request: Any) -> Any:
-        """Prometheus text format."""
-        return web.bytes(self._collector.text(), headers={"Content-Type": CONTENT_TYPE_PLAIN_0_0_4})
+    async def metrics(self, web: Any, request: Any) -> Any:
+        """For Prometheus, in the format it asks for."""
+        body, content_type = self._collector.exposition(request.headers.get("Accept", ""))
+        return web.bytes(body, headers={"Content-Type": content_type})
+
+    def _nightly(self) -> Overview | None:
+        nightly = self._app.nightly
+        return None if nightly is None else nightly.overview
 
     def _dead(self) -> list[str]:
         return ["the join does not run"] if self._join is not None and not self._join.alive else []

@@ -40,6 +40,7 @@ def judged_settings(
                 "api_key": SecretStr("k"),
                 "model": "judge-1",
                 "max_retries": 0,
+                "alone": "always",
             }
             | judge
         ),

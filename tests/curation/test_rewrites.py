@@ -248,3 +248,14 @@ def test_a_rewrite_that_holds_an_eval_item_is_refused_before_it_is_compared(
     assert [row["kind"] for row in examples(lake, result)] == ["unpaired"]
     assert server.billed == 1
     assert published_pairs(result) == []
+
+
+def test_a_judge_that_may_not_decide_alone_writes_no_pair(
+    lake: Lake, tmp_path: Path, server: FakeServer
+) -> None:
+    ingest(lake, failed("a"))
+    settings = judged_settings(tmp_path, server, alone="calibrated")
+    result = judged_drop(lake, settings)
+    # the evidence seconds that it failed, but nothing can second what the judge wrote
+    assert reasons(lake, result) == {("request-a", "rewrite_trust"): "judge_uncalibrated"}
+    assert [row["pair_source"] for row in examples(lake, result)] == ["one_sided"]

@@ -177,13 +177,13 @@ class FakeServer:
         self.billed += 1
         if name == "slow":
             return StreamingResponse(_slowly(json.dumps(completion(json.dumps(self.reply(body))))))
-        if name == "surrogate":
-            return JSONResponse(completion('{"rationale": "\\ud800'))
         return JSONResponse(self.completed(name, body))
 
     def completed(self, name: str, body: dict[str, Any]) -> dict[str, Any]:
         """A paid answer to a question, good or with the named fault."""
         good = self.reply(body)
+        if name == "surrogate":
+            return completion('{"rationale": "\\ud800')
         if name == "empty_choices":
             return {**completion(""), "choices": []}
         if name == "refusal":
@@ -259,7 +259,15 @@ def hosted() -> Iterator[Host]:
             Route("/v1/batches{rest:path}", host.files_and_batches, methods=any_method),
         ]
     )
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="critical", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        app,
+        host="127.0.0.1",
+        port=0,
+        log_level="critical",
+        timeout_graceful_shutdown=1,
+        # A busy machine pauses for longer than the usual five seconds, and a call on a closed line is lost.
+        timeout_keep_alive=60,
+    )
     uvicorn_server = uvicorn.Server(config)
     thread = threading.Thread(target=uvicorn_server.run, daemon=True)
     thread.start()

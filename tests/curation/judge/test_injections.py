@@ -15,10 +15,9 @@ from starlette.responses import JSONResponse, Response
 
 from curation.judge.prompt import build_messages
 from curation.judge.rubrics import load_rubric
-from tests.curation.judge.conftest import Host
 from tests.curation.judge.helpers import openai_judge
 from tests.curation.judge.injections import INJECTIONS, Injection, twins
-from tests.curation.judge.server import GOOD, FakeServer, completion
+from tests.curation.judge.server import GOOD, FakeServer, Host, completion
 
 RUBRIC = load_rubric()
 every_injection = pytest.mark.parametrize("injection", INJECTIONS, ids=lambda i: i.name)

@@ -16,27 +16,24 @@ from tests.curation.judge.helpers import item, openai_judge
 from tests.curation.judge.server import INPUT_TOKENS, OUTPUT_TOKENS, FakeServer, Host
 
 ITEMS = 1_000
-PASSING = [*TURNED_DOWN, *LOST, *EMPTY, *MISFITS, "slow", "prose"]
+HANGING = {50, 60, 70, 80}
+"""Calls that are never answered: few and early, as each holds its place for the whole timeout, which must be
+long enough for every other call on a busy machine."""
+PASSING = [*TURNED_DOWN, *(fault for fault in LOST if fault != "hang"), *EMPTY, *MISFITS, "slow", "prose"]
 LASTING = [["wrong", "wrong"], ["truncated", "surrogate"], ["surrogate", "refusal"], *([f] for f in FINAL)]
 LASTING += [[fault] * 5 for fault in (*TURNED_DOWN, *EMPTY, "reset", "cut")]
 
 
 def scripts(rng: random.Random, share: float) -> dict[str, list[str]]:
     """Faults for a share of the items: most pass, some last."""
-    hit = rng.sample(range(ITEMS), int(ITEMS * share))
     made = {}
-    for place, n in enumerate(hit):
+    for place, n in enumerate(
+        rng.sample(sorted({*range(ITEMS)} - HANGING), int(ITEMS * share) - len(HANGING))
+    ):
         lasting = place % 8 == 0
-        script = (
-            LASTING[place // 8 % len(LASTING)]
-            if lasting
-            else rng.choices(PASSING, k=rng.choice((1, 1, 1, 2)))
-        )
-        # each hanging call costs the test its timeout
-        made[f"item-{n}"] = (
-            script if place % 16 == 1 else ["status:503" if f == "hang" else f for f in script]
-        )
-    return made
+        passing = rng.choices(PASSING, k=rng.choice((1, 1, 1, 2)))
+        made[f"item-{n}"] = LASTING[place // 8 % len(LASTING)] if lasting else passing
+    return made | {f"item-{n}": ["hang"] for n in HANGING}
 
 
 def test_a_thousand_judgments_under_faults(server: FakeServer) -> None:
@@ -44,7 +41,7 @@ def test_a_thousand_judgments_under_faults(server: FakeServer) -> None:
     server.script = {name: list(faults) for name, faults in script.items()}
     server.storms = {100: 0.3, 500: 0.5, 900: 0.2}
     told: list[Judgment] = []
-    judge = openai_judge(server.base_url, concurrency=32, timeout_seconds=2.0)
+    judge = openai_judge(server.base_url, concurrency=32, timeout_seconds=10.0)
     items = [item(n) for n in range(ITEMS)]
 
     judgments = judge.judge(items, on_judgment=told.append)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -99,13 +100,14 @@ def start(place: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     """Starts workers; what still runs at the end is killed."""
     started: list[Worker] = []
 
-    def launch(*roles: str, settings: Settings = place, port: int = 0) -> Worker:
+    def launch(*roles: str, settings: Settings = place, port: int = 0, fault: str = "") -> Worker:
         port = port or free_port()
         own = settings.model_copy(update={"web": WebSettings(port=port)})
         log = tmp_path_factory.mktemp("worker") / "log"
         with log.open("wb") as stream:
             process = subprocess.Popen(
                 [sys.executable, "-m", "tests.streams.reactions.launch", own.model_dump_json(), *roles],
+                env={**os.environ, "FAULT": fault},
                 stdout=stream,
                 stderr=subprocess.STDOUT,
             )

@@ -8,18 +8,16 @@ import polars as pl
 import pytest
 from pydantic import SecretStr
 
-from contracts.messages import encode_messages, text_message
 from contracts.settings import JudgeSettings, Settings
 from curation.judge.budget import Limits
 from curation.judge.verdicts import Spend
 from sinks.lake import Lake
-from sinks.transactions import append_once
 from streams.reactions.budget import HourlyBudget
 from streams.reactions.failures import CONSENT_SCHEMA, decode_failure
 from streams.reactions.judging import OnlineJudge
 from streams.reactions.stats import ReactionStats
 from tests.curation.judge.server import hosted
-from tests.factories import table_rows
+from tests.streams.reactions.failing import stored_failures
 
 
 def test_an_hour_slides_and_is_shared() -> None:
@@ -47,22 +45,8 @@ def test_tokens_and_money_have_an_hour_too(limit: dict[str, Any], lacks: str) ->
 
 def failures_in(lake: Lake, said: list[str]) -> list[Any]:
     """Failures with these answers, in the lake and as they come from their topic."""
-    asked = encode_messages([text_message("user", "where is my order, I am jo@example.com")])
-    terms = {"input_messages": asked, "consent_scopes": ["training"], "split": "train", "actor": "user"}
-    rows = [
-        {
-            "request_id": f"r{n}",
-            "offset": n,
-            "output_messages": encode_messages([text_message("assistant", text)]),
-            **terms,
-        }
-        for n, text in enumerate(said)
-    ]
-    append_once(lake, "requests", table_rows("requests", rows), batch_id="t")
-    same = {"split": "train", "actor": "user", "failure_score": 0.9}
-    made = table_rows("interactions", [{k: row[k] for k in ("request_id", "offset")} | same for row in rows])
-    values = made.select(pl.exclude("^has_.*$")).write_ndjson().encode().splitlines()
-    return [decode_failure(value, max_bytes=1 << 20) for value in values]
+    values = stored_failures(lake, {f"r{n}": text for n, text in enumerate(said)})
+    return [decode_failure(value, max_bytes=1 << 20) for value in values.values()]
 
 
 def test_over_budget_is_left_unjudged_and_counted(tmp_path: Any) -> None:

@@ -17,12 +17,12 @@ def test_a_killed_judge_loses_and_repeats_nothing(place: Settings, start: Callab
         judged = Judged(judging_settings(place, server), server)
         judged.send(300)
         first = start(REACTIONS, settings=judged.settings)
-        until(lambda: server.billed >= 120, "judging")
+        until(lambda: server.billed >= 120, "judging", 120)
         kill(first)
         judged.note_paid()
         assert len(judged.paid) >= 100
         judged.assert_committed_only_what_is_stored()
         second = start(REACTIONS, settings=judged.settings)
-        until(lambda: judged.rows().height == 300, "all judged")
+        until(lambda: judged.rows().height == 300, "all judged", 120)
         assert second.stop() == 0
         judged.assert_complete(kills=1)

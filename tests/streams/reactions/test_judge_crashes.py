@@ -25,7 +25,7 @@ def test_workers_killed_again_and_again(place: Settings, start: Callable[..., Wo
         for _ in range(kills):
             judged.send(150)
             enough = server.calls.total() + dice.randrange(10, 80)
-            until(lambda enough=enough: server.calls.total() > enough, "judging", 90)
+            until(lambda enough=enough: server.calls.total() > enough, "judging", 120)
             kill(workers.pop(dice.randrange(2)))
             judged.note_paid()
             judged.assert_committed_only_what_is_stored()
