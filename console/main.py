@@ -41,6 +41,16 @@ COMMANDS = (
         "evals", "evals:app", "Register eval sets; every drop is checked against them. Show what was found."
     ),
     Command("quarantine", "quarantine:app", "Show rows that gates refused, and release them."),
+    Command(
+        "erase",
+        "erase:erase",
+        "Remove a person from every table and its history, from published drops, and prove it.",
+    ),
+    Command(
+        "retention",
+        "retention:app",
+        "Delete rows older than their table's days, and hold what must stay.",
+    ),
     Command("score", "score:app", "Fit the failure score to labels, and explain a score."),
     Command("status", "lake:status", "Show what became of every consumed event, and where the join stands."),
     Command("report", "lake:report", "Write report.html over the lake and its newest drop."),

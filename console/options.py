@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -50,8 +51,13 @@ def lake_at(settings: Settings) -> Lake:
     """The lake of the settings, whether it exists or not."""
     # Half a second to import, and not every command opens a lake.
     from sinks.lake import Lake
+    from streams.pseudonym_key import make_identity
 
-    return Lake(settings.lake_root, storage_options=settings.lake.storage_options)
+    return Lake(
+        settings.lake_root,
+        storage_options=settings.lake.storage_options,
+        hashes=partial(make_identity, settings),
+    )
 
 
 def open_lake(settings: Settings, *, create: bool = False) -> Lake:

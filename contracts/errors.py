@@ -46,6 +46,14 @@ class CommitFenced(TransientError):
     """Another writer committed the same transaction id first: reload, filter again, retry."""
 
 
+class PersonErased(TransientError):
+    """Rows about to be written are of a person erased meanwhile: make them again from what is left."""
+
+
+class ErasureRefused(TerminalError):
+    """An erasure or a deletion may not go on: a legal hold, or a person that cannot be told."""
+
+
 class Overtaken(TerminalError):
     """Another worker did this job meanwhile, or took it over: whoever sees this must leave it alone.
 

@@ -14,6 +14,7 @@ NO_TARGET = "no_target"
 AMBIGUOUS_TEXT = "ambiguous_text"
 CONTROL_CHARACTER = "control_character"
 POISON = "poison"
+ERASED = "erased"
 
 DESCRIPTIONS: dict[str, str] = {
     MALFORMED_JSON: "the value is not JSON",
@@ -28,5 +29,6 @@ DESCRIPTIONS: dict[str, str] = {
     AMBIGUOUS_TEXT: "the text is given twice, as messages and as a string",
     CONTROL_CHARACTER: "an id holds a control character",
     POISON: "the event is valid but a later step cannot process it",
+    ERASED: "the event is of a person who was erased; its key and value are not kept",
 }
 """What each code means, for `tailrace dead-letters` and the docs."""

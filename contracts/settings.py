@@ -386,6 +386,20 @@ class AlertSettings(_Section):
     )
 
 
+class RetentionSettings(_Section):
+    """How long rows are kept, and how an erasure treats readers."""
+
+    days: dict[str, float] = Field(
+        default_factory=dict,
+        description="days that rows are kept, by table; `tailrace retention apply` deletes older ones",
+    )
+    grace_seconds: float = Field(
+        30,
+        ge=0,
+        description="how long an erasure leaves replaced files to readers that have begun, seconds",
+    )
+
+
 class Settings(BaseSettings):
     """All settings of Tailrace."""
 
@@ -407,6 +421,7 @@ class Settings(BaseSettings):
     nightly: NightlySettings = NightlySettings()
     lineage: LineageSettings = LineageSettings()
     alerts: AlertSettings = AlertSettings()
+    retention: RetentionSettings = RetentionSettings()
 
     @property
     def lake_root(self) -> str:

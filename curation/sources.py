@@ -13,6 +13,7 @@ import polars as pl
 from contracts.errors import TerminalError
 from curation import candidates
 from curation.engine import Engine
+from sinks.drops.marks import in_force
 from sinks.evals import active_sets
 from sinks.lake import Lake
 from sinks.quarantine import released
@@ -55,7 +56,7 @@ class Sources:
                 hint="Send events (`tailrace simulate`, `tailrace replay`) and run `tailrace worker` first.",
             )
         before = lake.scan("drops").filter(pl.col("channel") == channel, pl.col("as_of") < as_of)
-        earlier = tuple(before.select("drop_id").collect()["drop_id"].sort())
+        earlier = tuple(in_force(lake, before).select("drop_id").collect()["drop_id"].sort())
         return cls(lake, versions, as_of, active_sets(lake), released(lake), earlier)
 
     def sketches(self) -> pl.LazyFrame:

@@ -50,9 +50,14 @@ def _write(root: Path, folder: str, values: dict[str, str | None], rows: pl.Data
         if isinstance(error, pl.exceptions.ComputeError):
             raise OSError(str(error)) from error
         raise
+    return add_action(name, path.stat().st_size, values, rows)
+
+
+def add_action(path: str, size: int, values: dict[str, str | None], rows: pl.DataFrame) -> AddAction:
+    """What commits a file of these rows; of them only the `BOUNDED` columns are looked at."""
     return AddAction(
-        path=name,
-        size=path.stat().st_size,
+        path=path,
+        size=size,
         partition_values=values,
         modification_time=time.time_ns() // 1_000_000,
         data_change=True,

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import polars as pl
 from deltalake import DeltaTable
 
+from contracts.errors import PersonErased
 from contracts.tables import frame_schema
 from sinks.lake import Lake
 from sinks.lake_errors import translated
@@ -91,7 +92,8 @@ def store_judgments(lake: Lake, rows: pl.DataFrame, *, index: JudgmentIndex | No
     """Append judgments, skipping every (epoch, content) the table holds already; returns how many were new.
 
     `rows` has the table's columns. Two processes that judged the same content keep one verdict, the one
-    stored first. Raises as `sinks.transactions.append_messages`.
+    stored first. Those on requests of people who were erased meanwhile are left out. Raises as
+    `sinks.transactions.append_messages`.
     """
     index = index or JudgmentIndex(lake)
     keys = ["epoch", "content_hash"]
@@ -100,7 +102,14 @@ def store_judgments(lake: Lake, rows: pl.DataFrame, *, index: JudgmentIndex | No
     def absent(table: DeltaTable, wanted: pl.DataFrame) -> pl.DataFrame:
         return wanted.join(index.held(wanted, table), on=keys, how="anti", maintain_order="left")
 
-    return append_absent(lake, TABLE, once, fences=_fences(once["epoch"]), absent=absent)
+    def append(wanted: pl.DataFrame) -> int:
+        return append_absent(lake, TABLE, wanted, fences=_fences(wanted["epoch"]), absent=absent)
+
+    try:
+        return append(once)
+    except PersonErased:
+        # Kept, they would be offered again for ever.
+        return append(once.filter(~lake.tombstones.hits(TABLE, once)))
 
 
 def _fences(epochs: Iterable[str]) -> list[str]:

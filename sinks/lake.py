@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -18,6 +19,7 @@ from contracts.tables import TABLES, frame_schema, is_partitioned
 from sinks.lake_schema import arrow_schema, in_contract, widen
 from sinks.maintenance_properties import table_properties
 from sinks.maintenance_watermarks import WATERMARK_KEY, read_watermarks
+from sinks.tombstones import Hashes, Tombstones
 
 __all__ = ["WATERMARK_KEY", "Lake"]
 
@@ -35,9 +37,17 @@ class Lake:
     Readers return `polars.LazyFrame`s, so filters and column choices reach the Parquet files.
     """
 
-    def __init__(self, root: str | Path, *, storage_options: dict[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        *,
+        storage_options: dict[str, str] | None = None,
+        hashes: Callable[[], Hashes] | None = None,
+    ) -> None:
+        """`hashes`: keyed hashes by which rows of erased people are known that name no user."""
         self.root = str(root)
         self.storage_options = dict(storage_options or {})
+        self.tombstones = Tombstones(hashes)
 
     def __repr__(self) -> str:
         return f"Lake({self.root!r})"

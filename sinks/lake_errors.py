@@ -29,9 +29,10 @@ class LakeDamaged(TerminalError):
 def translated(lake: Lake, *names: str) -> Iterator[None]:
     """Turn what reading or writing these tables raises inside the block into ours.
 
-    `LakeUnavailable` (transient) while the store is away, full or read-only: a folder that has vanished is
-    a mount that may come back. `LakeDamaged` (terminal) for files that are there and unreadable, or missing
-    from a table that is there. Typed errors and `CommitFailedError` pass through.
+    `LakeUnavailable` (transient) while the store is away, full or read-only (a folder that has vanished is a
+    mount that may come back), and when files vanished that the newest version does without. `LakeDamaged`
+    (terminal) for files that are there and unreadable, or missing from a table that is there. Typed errors
+    and `CommitFailedError` pass through.
     """
     try:
         yield
@@ -46,8 +47,14 @@ def translated(lake: Lake, *names: str) -> Iterator[None]:
         # polars panics on a Parquet file that is too short.
         if _is_away(lake):
             raise LakeUnavailable(f"the lake at {lake.root} is not there: {_brief(error)}") from error
+        damaged = _damaged(lake, names)
+        if not damaged and isinstance(error, FileNotFoundError):
+            raise LakeUnavailable(
+                f"files of {_tables(names)} were replaced while they were read",
+                hint="By an erasure or a vacuum; what replaced them can be read.",
+            ) from error
         raise LakeDamaged(
-            f"a file of {_tables(names)} cannot be read: {_damaged(lake, names) or _brief(error)}",
+            f"a file of {_tables(names)} cannot be read: {damaged or _brief(error)}",
             hint="Restore the file from a backup. Without one: move it away and call deltalake's "
             "DeltaTable.repair(); the rows in it are lost then.",
         ) from error

@@ -97,18 +97,19 @@ def merge(lake: Lake, step: Step, options: LakeSettings) -> Merged:
     )
 
 
-def claim(lake: Lake, name: str, options: LakeSettings) -> None:
-    """Take over a table: merges begun before this fail to commit.
+def claim(lake: Lake, name: str, options: LakeSettings) -> str:
+    """Take over a table: merges begun before this fail to commit. Returns the claim's mark.
 
     The same commit brings the table's properties in line with the settings and, for `interactions`,
     keeps the watermarks where neither later commits nor a cleaned log can hide them. Raises
     `CommitFenced` or `LakeUnavailable`.
     """
-    table = lake.table(name)
-    properties: dict[str, str] = {**wanted_properties(name, options), CLAIM_KEY: uuid.uuid4().hex}
+    table, mark = lake.table(name), uuid.uuid4().hex
+    properties: dict[str, str] = {**wanted_properties(name, options), CLAIM_KEY: mark}
     if name == "interactions" and (watermarks := watermark_property(table)) is not None:
         properties[WATERMARK_KEY] = watermarks
     set_properties(lake, name, properties)
+    return mark
 
 
 def wanted_properties(name: str, options: LakeSettings) -> Mapping[str, str]:

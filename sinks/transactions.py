@@ -44,11 +44,14 @@ def stored_offset(table: DeltaTable, origin: str, partition: int) -> int:
     return -1 if version is None else int(version)
 
 
-def append_messages(lake: Lake, name: str, origin: str, rows: pl.DataFrame) -> int:
+def append_messages(
+    lake: Lake, name: str, origin: str, rows: pl.DataFrame, *, cleared: int | None = None
+) -> int:
     """Append rows of one topic to a bronze table, skipping offsets it already holds.
 
     `origin` names the topic and its incarnation: offsets of a recreated topic are new ones. `rows` has
-    the table's columns. Returns how many rows were written. Raises `LakeUnavailable`
+    the table's columns. `cleared`: version of the tombstones that the rows were freed of erased people by.
+    Returns how many rows were written. Raises `LakeUnavailable`
     (transient), `LakeDamaged`, `TableInvalid`, or `CommitFenced` when other writers keep winning.
     """
 
@@ -61,7 +64,7 @@ def append_messages(lake: Lake, name: str, origin: str, rows: pl.DataFrame) -> i
         tops = fresh.group_by("partition").agg(pl.col("offset").max())
         return fresh, [Transaction(offset_app_id(origin, p), o) for p, o in tops.iter_rows()]
 
-    return _append(lake, name, rows, unseen)
+    return _append(lake, name, rows, unseen, cleared=cleared)
 
 
 def append_revisions(
@@ -70,13 +73,15 @@ def append_revisions(
     *,
     watermarks: Mapping[int, int] | None = None,
     written: dict[str, int] | None = None,
+    cleared: int | None = None,
 ) -> int:
     """Append interactions, skipping (request, revision) pairs the table already holds.
 
     One transaction id per Kafka partition fences concurrent writers (a zombie, or `settle`).
     `watermarks` (partition → UTC microseconds) are kept in the commit's metadata for `status`.
     `written` is the caller's memory of the transaction versions it committed last: while they are
-    still the newest nobody else has written, and the look-up of held rows is saved.
+    still the newest nobody else has written, and the look-up of held rows is saved. `cleared`: as in
+    `append_messages`.
     """
     memory = {} if written is None else written
 
@@ -94,7 +99,7 @@ def append_revisions(
     def remember(transactions: list[Transaction]) -> None:
         memory.update({t.app_id: t.version for t in transactions})
 
-    return _append(lake, "interactions", rows, unseen, metadata=metadata, committed=remember)
+    return _append(lake, "interactions", rows, unseen, metadata=metadata, committed=remember, cleared=cleared)
 
 
 def new_revisions(lake: Lake, rows: pl.DataFrame) -> pl.DataFrame:
@@ -196,6 +201,7 @@ def _append(
     *,
     metadata: dict[str, str] | None = None,
     committed: Callable[[list[Transaction]], None] | None = None,
+    cleared: int | None = None,
 ) -> int:
     if rows.is_empty():
         return 0
@@ -208,6 +214,7 @@ def _append(
                 fresh, transactions = unseen(table)
                 if fresh.is_empty():
                     return 0
+                lake.tombstones.guard(lake, table, name, fresh, cleared)
                 properties = CommitProperties(custom_metadata=metadata, app_transactions=transactions)
                 add_rows(lake, table, name, fresh.select(list(frame_schema(name))), properties)
         except CommitFailedError:

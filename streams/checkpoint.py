@@ -35,7 +35,8 @@ class Checkpoint:
     `bronze`: kind → (topic, rows); `dead_letters` and `interactions`: table rows; `restart`: the
     lowest offset still needed per place; `recheck`: whether some interactions may already be in the
     lake although nobody else wrote (requests that arrived long after their time); `poison`: events
-    that a later step cannot take, left out of the interactions; `alerts`: those of its signals.
+    that a later step cannot take, left out of the interactions; `cleared`: version of the tombstones by which
+    rows of erased people were sorted out; `alerts`: those of its signals.
     """
 
     bronze: Mapping[str, tuple[str, pl.DataFrame]]
@@ -45,6 +46,7 @@ class Checkpoint:
     restart: Mapping[Place, int]
     recheck: bool = False
     poison: tuple[Poison, ...] = ()
+    cleared: int | None = None
     alerts: tuple[Alert, ...] = ()
 
 
@@ -101,10 +103,17 @@ class Committer:
             dead_letters = pl.concat([dead_letters, self._letters.store(checkpoint.poison)])
             self._step("poison")
         for kind, (topic, rows) in checkpoint.bronze.items():
-            append_messages(self._lake, kind, self._origins[topic], rows.select(list(frame_schema(kind))))
+            bronze = rows.select(list(frame_schema(kind)))
+            append_messages(self._lake, kind, self._origins[topic], bronze, cleared=checkpoint.cleared)
             self._step(f"bronze:{kind}")
         for (topic,), rows in checkpoint.dead_letters.group_by("topic"):
-            append_messages(self._lake, "dead_letters", self._origins[str(topic)], rows)
+            append_messages(
+                self._lake,
+                "dead_letters",
+                self._origins[str(topic)],
+                rows,
+                cleared=checkpoint.cleared,
+            )
         self._step("bronze:dead_letters")
         interactions = checkpoint.interactions
         if checkpoint.recheck:
@@ -119,6 +128,7 @@ class Committer:
             interactions,
             watermarks=checkpoint.watermarks,
             written={} if checkpoint.recheck else self._written,
+            cleared=checkpoint.cleared,
         )
         self._step("interactions")
 

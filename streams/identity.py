@@ -40,6 +40,10 @@ class Identity:
         digest = self._hash("placeholder", f"{conversation}\x1f{kind}\x1f{value}")
         return 1 + int.from_bytes(digest[:8], "big") % 999_999
 
+    def tombstone(self, kind: str, value: str) -> str:
+        """Keyed hash of a session, request or event id of an erased person: 128 bits, hex."""
+        return self._hash("erased", f"{kind}\x1f{value}").hex()
+
     def _user_key(self, user_id: str) -> str:
         """Pseudonym of a user id: 128 bits, hex."""
         return self._hash("user", user_id).hex()

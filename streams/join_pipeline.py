@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Set
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -16,8 +16,10 @@ from curation.scoring import ScoreModel, score
 from joiners.interactions import join
 from joiners.watermarks import Watermarks
 from joiners.windows import KINDS, Due, Window
+from sinks.tombstones import Tombstones
 from streams.checkpoint import Checkpoint, Place
 from streams.decoding import REQUEST_KEYS, Decoded
+from streams.erased import refuse
 from streams.isolation import Isolated, Poison, Rows, isolate, without
 from streams.join_step import interaction_rows
 from streams.resting import Resting
@@ -107,12 +109,19 @@ def _added(mine: Mapping[str, int], theirs: Mapping[str, int]) -> dict[str, int]
 class JoinPipeline:
     """State of the stream join for the partitions a worker owns. Not thread-safe."""
 
-    def __init__(self, settings: Settings, topics: Mapping[str, str], model: ScoreModel) -> None:
-        """`topics`: kind (requests, signals, outcomes, consents) → topic."""
+    def __init__(
+        self,
+        settings: Settings,
+        topics: Mapping[str, str],
+        model: ScoreModel,
+        tombstones: Tombstones | None = None,
+    ) -> None:
+        """`topics`: kind (requests, signals, outcomes, consents) → topic; `tombstones`: who is kept out."""
         self._settings = settings
         self._topics = dict(topics)
         self._kinds = {topic: kind for kind, topic in topics.items()}
         self._model = model
+        self.tombstones = Tombstones() if tombstones is None else tombstones
         self.reset()
 
     def reset(self) -> None:
@@ -154,6 +163,8 @@ class JoinPipeline:
 
     def process(self, batch: Batch, stats: JoinStats) -> Checkpoint:
         """Take in a batch, settle what is due, and say what has to become durable."""
+        cleared = self.tombstones.version
+        batch = replace(batch, decoded=refuse(batch.decoded, self.tombstones, self._topics))
         bronze = {kind: self._take_in(kind, frame) for kind, frame in batch.decoded.frames.items()}
         before = dict(self._reached)
         watermarks = self._advance(batch)
@@ -184,6 +195,7 @@ class JoinPipeline:
             restart=restart,
             recheck=late > 0,
             poison=settled.poison,
+            cleared=cleared,
             alerts=batch.alerts,
         )
 
@@ -214,6 +226,12 @@ class JoinPipeline:
         if any(self._poison.values()):
             rows = {
                 name: without(frame, self._poison.get(_KIND_OF.get(name, name), ()))
+                for name, frame in rows.items()
+            }
+        if self.tombstones:
+            # Erased while their windows were open.
+            rows = {
+                name: frame.filter(~self.tombstones.hits(_KIND_OF.get(name, name), frame))
                 for name, frame in rows.items()
             }
         return isolate(rows, step, kinds=_KIND_OF)

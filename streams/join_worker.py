@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, TypeVar
 
 import polars as pl
 
-from contracts.errors import TableInvalid, TerminalError, TransientError
+from contracts.errors import PersonErased, TableInvalid, TerminalError, TransientError
 from contracts.settings import Settings
 from contracts.validation import SECOND
 from curation.scoring import ScoreModel
@@ -28,6 +28,7 @@ from streams.alert_outputs import AlertOutputs
 from streams.alerting import AlertDesk, stored_signals
 from streams.checkpoint import Checkpoint, Committer, Place
 from streams.decoding import REQUEST_KEYS, Decoder, input_topics
+from streams.erased import without_erased
 from streams.identity import Identity
 from streams.invalid_rows import without_invalid
 from streams.join_pipeline import Batch, JoinPipeline, JoinStats
@@ -89,7 +90,8 @@ class JoinWorker:
         ingress = _ingress(settings, identity)
         self._letters = PoisonLetters(settings.kafka, lake, topics, origins, ingress)
         self._decoder = Decoder(settings.kafka, identity, ingress, watch=settings.alerts.kinds)
-        self._pipeline = JoinPipeline(settings, topics, model or resolve_model(settings))
+        lake.tombstones.know(lambda: identity)
+        self._pipeline = JoinPipeline(settings, topics, model or resolve_model(settings), lake.tombstones)
         self._alert_outputs = AlertOutputs(settings.kafka)
         self._alerts = AlertDesk(settings.alerts, self._alert_outputs, self._pipeline.requests_of)
         self._maintenance = (
@@ -232,6 +234,11 @@ class JoinWorker:
 
     def _join_and_store(self, batch: Batch) -> Checkpoint | None:
         """On the background thread: the stored checkpoint, or None when stopped before it was."""
+        try:
+            self._lake.tombstones.refresh(self._lake)
+        except TransientError as error:
+            # The lake is away: storing will wait for it, and look again before it commits.
+            log.warning("who was erased could not be read: %s", error)
         checkpoint = self._pipeline.process(batch, self.stats)
         if not self._make_durable(checkpoint):
             return None
@@ -271,6 +278,8 @@ class JoinWorker:
             except TableInvalid as error:
                 checkpoint = without_invalid(checkpoint, error)
                 self._pipeline.exclude(checkpoint.poison)
+            except PersonErased:
+                checkpoint = without_erased(checkpoint, self._lake.tombstones)
             except TransientError as error:
                 self.stats.problem = str(error)
                 log.warning("checkpoint delayed, trying again in %.1f s: %s", pause, error)

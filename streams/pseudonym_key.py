@@ -9,6 +9,7 @@ from typing import Final
 
 from contracts.errors import SettingsError
 from contracts.settings import Settings
+from streams.identity import Identity
 
 KEY_FILE: Final = "pseudonym.key"
 
@@ -33,6 +34,11 @@ def load_key(settings: Settings) -> bytes:
             f"the pseudonym key {path} cannot be read or written: {error.strerror}",
             hint="Choose another --home, correct its permissions, or set TAILRACE_PRIVACY__PSEUDONYM_KEY.",
         ) from None
+
+
+def make_identity(settings: Settings) -> Identity:
+    """The keyed hashes of a deployment. Raises `SettingsError` as `load_key` does."""
+    return Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
 
 
 def _read_or_make(path: Path) -> bytes:

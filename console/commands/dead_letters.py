@@ -13,7 +13,7 @@ import typer
 from console.options import Bootstrap, Home, Json, open_lake, require_file, settings_for
 from console.sending import send
 from console.terminal import print_json, print_table, say
-from contracts.reasons import DESCRIPTIONS
+from contracts.reasons import DESCRIPTIONS, ERASED
 from contracts.settings import Settings
 from sinks.lake import Lake
 from sinks.letter_counts import letter_counts
@@ -143,5 +143,6 @@ def replay(
 def originals(settings: Settings, rows: pl.DataFrame) -> Iterator[RawEvent]:
     """The messages as they first came, under the contract's topic names."""
     names = dict(input_topics(settings.kafka).values())
-    for row in rows.iter_rows(named=True):
+    # Nothing is left of the events of erased people.
+    for row in rows.filter(pl.col("reason") != ERASED).iter_rows(named=True):
         yield RawEvent(names.get(row["topic"], row["topic"]), row["key"], row["value"])

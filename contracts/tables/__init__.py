@@ -18,7 +18,16 @@ from contracts.tables.bronze import Consents, DeadLetters, Outcomes, Requests, S
 from contracts.tables.curated import Examples, ExampleSketches, Preferences, Quarantine
 from contracts.tables.evals import EvalItems, EvalSets, Releases
 from contracts.tables.judging import AnnotationTasks, Calibrations, JudgeAnchorRuns, JudgeAnchors, JudgeEpochs
-from contracts.tables.registry import Drops, Erasures, Lineage, Models, NightlyRuns
+from contracts.tables.registry import (
+    DropMarks,
+    Drops,
+    ErasedIds,
+    Erasures,
+    LegalHolds,
+    Lineage,
+    Models,
+    NightlyRuns,
+)
 from contracts.tables.silver import Annotations, GoldLabels, Interactions, Judgments
 
 TABLES: Final[dict[str, type[Table]]] = {
@@ -41,9 +50,12 @@ TABLES: Final[dict[str, type[Table]]] = {
     "preferences": Preferences,
     "quarantine": Quarantine,
     "drops": Drops,
+    "drop_marks": DropMarks,
     "nightly_runs": NightlyRuns,
     "models": Models,
     "erasures": Erasures,
+    "erased_ids": ErasedIds,
+    "legal_holds": LegalHolds,
     "lineage": Lineage,
     "eval_sets": EvalSets,
     "eval_items": EvalItems,

@@ -6,6 +6,9 @@ import polars as pl
 
 from contracts.tables.base import Strings, Table, Time, column, optional
 
+ERASURE_STATES = ["requested", "tables", "drops", "vacuum", "proven"]
+HOLD_KINDS = ["user", "drop", "table"]
+
 
 class Drops(Table):
     """Published drops; a drop without a row here was never published."""
@@ -31,6 +34,19 @@ class Drops(Table):
     )
     previous_sha256: str = optional("`row_sha256` of the row before; empty in the first")
     row_sha256: str = optional("SHA-256 of this row and `previous_sha256`, see sinks.drops.chain")
+
+
+class DropMarks(Table):
+    """What became of published drops; the registry itself is only appended to."""
+
+    drop_id: str = column("the drop")
+    mark: str = column("superseded: another drop stands in for it", isin=["superseded"])
+    reason: str = column("why: erasure")
+    successor_id: str = column("drop that stands in for it")
+    erasure_id: str = optional("erasure it was marked by")
+    removed_rows: pl.Int64 = column("rows that the successor lacks", ge=0)
+    models: Strings = column("models that had been trained on it")
+    marked_at: Time = column("clock time of the mark")
 
 
 class NightlyRuns(Table):
@@ -62,7 +78,7 @@ class Models(Table):
 
 
 class Erasures(Table):
-    """Completed erasures; the keyed hash blocks the person from being ingested again."""
+    """Erasures, one row per state reached; the keyed hash blocks the person from being ingested again."""
 
     erasure_id: str = column("id of the erasure")
     user_key: str = column("pseudonym of the erased person")
@@ -70,7 +86,30 @@ class Erasures(Table):
     completed_at: Time = optional("when absence was proven")
     affected_drops: Strings = column("drops that held rows of the person")
     affected_models: Strings = column("models trained on those drops")
-    certificate: str = column("counts per table and scan result, JSON")
+    certificate: str = column("counts per table and scan result, JSON; an object without fields until proven")
+    state: str = optional("how far it is; null in rows of older releases: proven", isin=ERASURE_STATES)
+    recorded_at: Time = optional("clock time at which that state was reached")
+
+
+class ErasedIds(Table):
+    """Keyed hashes of ids of erased people: events that name no user are kept out by them."""
+
+    erasure_id: str = column("erasure they belong to")
+    id_kind: str = column("what was hashed", isin=["session", "request", "event"])
+    id_hash: str = column("keyed hash of the id, 128 bits, hex")
+
+
+class LegalHolds(Table):
+    """Rows that may not be deleted for now, whoever asks; a hold ends with a row that releases it."""
+
+    hold_id: str = column("id of the hold")
+    released: bool = column("whether this row ends the hold; else it begins it")
+    held: str = column("what is held", isin=HOLD_KINDS)
+    user_key: str = optional("pseudonym of the person held")
+    drop_id: str = optional("drop held: its rows and the requests behind them")
+    table_name: str = optional("table held, whole")
+    reason: str = column("why, in the words of who placed or released it")
+    recorded_at: Time = column("clock time")
 
 
 class Lineage(Table):

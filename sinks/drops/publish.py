@@ -20,6 +20,7 @@ from contracts.tables import frame_schema
 from sinks.drops.chain import linked
 from sinks.drops.formats import write_files
 from sinks.drops.manifest import MANIFEST_FILE, read_manifest, sha256, verify, write_manifest
+from sinks.drops.marks import superseded
 from sinks.lake import Lake
 from sinks.transactions import append_once
 
@@ -145,8 +146,11 @@ def point_latest(drops_root: Path, channel: str, drop_id: str) -> None:
 
 
 def registry(lake: Lake) -> pl.DataFrame:
-    """All published drops, newest as-of first."""
-    return lake.scan("drops").sort("as_of", "published_at", descending=True).collect()
+    """All published drops, newest as-of first; one that another stands in for comes after that one."""
+    replaced = pl.Series(list(superseded(lake)), dtype=pl.String)
+    rows = lake.scan("drops").with_columns(replaced=pl.col("drop_id").is_in(replaced.implode()))
+    order = rows.sort("as_of", "replaced", "published_at", descending=[True, False, True])
+    return order.drop("replaced").collect()
 
 
 def summary(folder: Path) -> dict[str, Any]:

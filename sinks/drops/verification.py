@@ -9,6 +9,7 @@ from pathlib import Path
 from contracts.errors import DropInvalid
 from sinks.drops.chain import broken_links
 from sinks.drops.manifest import MANIFEST_FILE, read_manifest, sha256, verify
+from sinks.drops.marks import superseded
 from sinks.drops.publish import registry
 from sinks.lake import Lake
 
@@ -31,8 +32,11 @@ class Verification:
 def verify_registry(
     lake: Lake, drops_root: Path, *, progress: Callable[[int, int], None] = lambda _done, _total: None
 ) -> Verification:
-    """Check the chain, and for each drop its folder, manifest and files against the registry."""
-    rows = registry(lake)
+    """Check the chain, and for each drop its folder, manifest and files against the registry.
+
+    Of a superseded drop (`sinks.drops.marks`) only the manifest that names its successor is left.
+    """
+    rows, replaced = registry(lake), superseded(lake)
     problems = broken_links(rows)
     files = 0
     for done, row in enumerate(rows.iter_rows(named=True), 1):
@@ -40,7 +44,11 @@ def verify_registry(
         try:
             found = verify(folder)
             manifest = read_manifest(folder)
-            if sha256(folder / MANIFEST_FILE) != row["manifest_sha256"]:
+            if (successor := replaced.get(row["drop_id"])) is not None:
+                # Its files are gone on purpose; what is left must say what stands in for it.
+                if manifest.get("superseded_by") != successor:
+                    found.append(f"{MANIFEST_FILE}: does not name the drop that stands in for it")
+            elif sha256(folder / MANIFEST_FILE) != row["manifest_sha256"]:
                 found.append(f"{MANIFEST_FILE}: is not the one that was registered")
             if manifest.get("drop_id") != row["drop_id"]:
                 found.append(f"{MANIFEST_FILE}: is another drop's")

@@ -1,0 +1,240 @@
+"""Published drops that hold rows of a person: a successor without them takes each one's place.
+
+Per drop, in this order; every step can be repeated: publish the successor (staged, verified, registered
+last), mark the old drop as superseded, move `LATEST`, and only then replace the old drop's files by a
+manifest that says where the successor is. A kill leaves the old drop whole, or the new one published.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import polars as pl
+
+from contracts.tables import frame_schema
+from contracts.tables.persons import IdKind
+from curation.nightly import kto_weights
+from sinks.drops.formats import PROVENANCE_FILE
+from sinks.drops.manifest import (
+    MANIFEST_FILE,
+    SUMS_FILE,
+    read_manifest,
+    stable_hash,
+    verify,
+    write_manifest,
+)
+from sinks.drops.marks import mark_superseded
+from sinks.drops.publish import LATEST, point_latest, publish, published, stage
+from sinks.drops.reading import read_rows
+from sinks.erasure.person import Person
+from sinks.lake import Lake
+from sinks.tombstones import any_of
+
+REASON: Final = "erasure"
+
+COPIED: Final = ("examples", "preferences", "example_sketches", "quarantine", "lineage")
+"""Tables whose rows of a drop belong to its successor too."""
+
+
+@dataclass(frozen=True, slots=True)
+class Affected:
+    """A published drop that holds rows of the person. `models` had been trained on it."""
+
+    drop_id: str
+    channel: str
+    rows: int
+    models: tuple[str, ...]
+
+
+def affected(lake: Lake, drops_root: Path, person: Person) -> list[Affected]:
+    """Published drops whose files hold rows of the person, oldest first. Reads every drop's provenance."""
+    drops = lake.scan("drops").sort("as_of", "published_at").collect() if lake.exists("drops") else None
+    found = []
+    for row in () if drops is None else drops.iter_rows(named=True):
+        folder = drops_root / row["path"]
+        count = int(_theirs(folder, person).sum()) if (folder / PROVENANCE_FILE).is_file() else 0
+        if count:
+            models = tuple(models_of(lake, [row["drop_id"]]))
+            found.append(Affected(row["drop_id"], row["channel"], count, models))
+    return found
+
+
+def models_of(lake: Lake, drop_ids: Iterable[str]) -> list[str]:
+    """Models trained on any of these drops."""
+    if not lake.exists("models"):
+        return []
+    wanted = pl.Series(list(drop_ids), dtype=pl.String)
+    rows = lake.scan("models").select("model_id", "drop_ids").collect()
+    hits = rows.select(any_of("drop_ids", rows.schema["drop_ids"], wanted)).to_series()
+    return sorted(rows.filter(hits)["model_id"].unique())
+
+
+def _theirs(folder: Path, person: Person) -> pl.Series:
+    """Which rows of a drop's provenance are the person's (boolean)."""
+    rows = pl.read_parquet(folder / PROVENANCE_FILE, columns=["request_ids", "evidence_ids"])
+    return _owned(rows, person)
+
+
+def _owned(rows: pl.DataFrame, person: Person) -> pl.Series:
+    kinds: dict[str, IdKind] = {"request_ids": "request", "evidence_ids": "event"}
+    tests = [
+        any_of(column, rows.schema[column], pl.Series(sorted(person.of(kind)), dtype=pl.String))
+        for column, kind in kinds.items()
+    ]
+    return rows.select(pl.any_horizontal(tests)).to_series()
+
+
+def successor_id(drop_id: str, erasure_id: str) -> str:
+    """Id of the drop that takes a drop's place after an erasure: the same whenever it is asked for."""
+    return f"{drop_id.split('-')[0]}-{stable_hash([drop_id, REASON, erasure_id])[:12]}"
+
+
+def supersede(
+    lake: Lake,
+    drops_root: Path,
+    drop: Affected,
+    person: Person,
+    *,
+    erasure_id: str,
+    now: datetime,
+    step: Callable[[str], None],
+) -> str:
+    """Publish the successor of a drop, mark the drop, and clear its files; returns the successor's id.
+
+    The rows of the person must have left the tables. The caller holds the build lock. Raises `DropInvalid`
+    when the drop's own files are damaged.
+    """
+    old = published(lake, drop.drop_id) or {}
+    folder, new_id = drops_root / old["path"], successor_id(drop.drop_id, erasure_id)
+    if published(lake, new_id) is None:
+        rows = read_rows(folder)
+        mine = _owned(rows, person)
+        left, removed = rows.filter(~mine), rows.filter(mine)
+        content = _content(read_manifest(folder), new_id, left, removed, erasure_id)
+        staged = stage(drops_root, new_id, left, content)
+        step("staged")
+        publish(
+            lake,
+            drops_root,
+            staged,
+            _registry_row(old, new_id, left, now),
+            _Copies(lake, drop.drop_id, new_id),
+            step=step,
+        )
+    mark_superseded(
+        lake,
+        drop.drop_id,
+        new_id,
+        reason=REASON,
+        removed_rows=drop.rows,
+        models=list(drop.models),
+        now=now,
+        erasure_id=erasure_id,
+    )
+    step("marked")
+    if _latest(drops_root, drop.channel) == drop.drop_id:
+        point_latest(drops_root, drop.channel, new_id)
+    clear(folder, drop.drop_id, new_id, erasure_id)
+    step("cleared")
+    return new_id
+
+
+def clear(folder: Path, drop_id: str, new_id: str, erasure_id: str) -> None:
+    """Replace a drop's files by a manifest that names the successor; nothing when that was done."""
+    stub = {
+        "drop_id": drop_id,
+        "superseded_by": new_id,
+        "reason": REASON,
+        "erasure_id": erasure_id,
+        "counts": {},
+        "funnel": [],
+    }
+    if {path.name for path in folder.iterdir()} == {MANIFEST_FILE, SUMS_FILE} and not verify(folder):
+        return
+    # The provenance last: while it is there the drop is still found to be affected.
+    for path in sorted(folder.iterdir(), key=lambda path: path.name == PROVENANCE_FILE):
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink()
+    write_manifest(folder, stub, {})
+
+
+def sweep(drops_root: Path) -> list[str]:
+    """Delete what killed builds left: staged drops and scratch texts. The caller holds the build lock."""
+    gone = []
+    for pattern in (".staging-*", ".texts-*"):
+        for path in drops_root.glob(pattern):
+            shutil.rmtree(path, ignore_errors=True)
+            gone.append(path.name)
+    return sorted(gone)
+
+
+def _latest(drops_root: Path, channel: str) -> str | None:
+    path = drops_root / (LATEST if channel == "default" else f"{LATEST}.{channel}")
+    return path.read_text().strip() if path.is_file() else None
+
+
+def _counts(rows: pl.DataFrame) -> dict[str, int]:
+    found = dict(rows.group_by("kind").len().iter_rows())
+    return {kind: int(found.get(kind, 0)) for kind in ("preference", "unpaired")}
+
+
+def _content(
+    old: Mapping[str, Any], new_id: str, left: pl.DataFrame, removed: pl.DataFrame, erasure_id: str
+) -> dict[str, Any]:
+    """The manifest of a successor: that of the drop, what changed, and why."""
+    kept = {name: value for name, value in old.items() if name not in ("files", "format_version")}
+    return {
+        **kept,
+        "drop_id": new_id,
+        "supersedes": old["drop_id"],
+        "counts": {**old["counts"], **_counts(left)},
+        "kto": kto_weights(left),
+        REASON: {
+            "erasure_id": erasure_id,
+            "removed": _counts(removed),
+            "note": "funnel, selection and cost are those of the drop it supersedes",
+        },
+    }
+
+
+def _registry_row(old: Mapping[str, Any], new_id: str, left: pl.DataFrame, now: datetime) -> dict[str, Any]:
+    counts = _counts(left)
+    row = {**old, "drop_id": new_id, "published_at": now}
+    # A scheduled night has one drop of its own making; this one was made by hand.
+    row.update({name: None for name in ("scheduled_for",) if name in row})
+    return {**row, "preference_rows": counts["preference"], "unpaired_rows": counts["unpaired"]}
+
+
+class _Copies(Mapping[str, pl.DataFrame]):
+    """A drop's rows in the lake under its successor's id, one table in memory at a time."""
+
+    def __init__(self, lake: Lake, drop_id: str, new_id: str) -> None:
+        self._lake, self._old, self._new = lake, drop_id, new_id
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(COPIED)
+
+    def __len__(self) -> int:
+        return len(COPIED)
+
+    def __getitem__(self, name: str) -> pl.DataFrame:
+        rows = self._lake.scan(name).filter(drop_id=self._old).with_columns(drop_id=pl.lit(self._new))
+        if name == "lineage":
+            # Models were trained on the old drop, and on nothing else.
+            rows = rows.filter(pl.col("target_kind") != "model")
+            moved = (pl.col("target_kind") == "drop") & (pl.col("target_id") == self._old)
+            rows = rows.with_columns(target_id=pl.when(moved).then(pl.lit(self._new)).otherwise("target_id"))
+        return rows.select(list(frame_schema(name))).collect()
+
+
+def inputs_of(row: Mapping[str, Any]) -> dict[str, int]:
+    """Delta version of every table a drop was built from."""
+    return msgspec.json.decode(row["inputs"], type=dict[str, int])

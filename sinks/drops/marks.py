@@ -1,0 +1,64 @@
+"""Marks on published drops: the registry itself is only appended to, and says what was published.
+
+A drop that another one stands in for is *superseded*. Whoever asks for the drops in force, such as the next
+build, goes by `in_force`.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import polars as pl
+
+from contracts.tables import frame_schema
+from sinks.lake import Lake
+from sinks.transactions import append_once
+
+
+def mark_superseded(
+    lake: Lake,
+    drop_id: str,
+    successor_id: str,
+    *,
+    reason: str,
+    removed_rows: int,
+    models: list[str],
+    now: datetime,
+    erasure_id: str | None = None,
+) -> bool:
+    """Note that a drop stands in for another one; false when that was noted before."""
+    row = {
+        "drop_id": drop_id,
+        "mark": "superseded",
+        "reason": reason,
+        "successor_id": successor_id,
+        "erasure_id": erasure_id,
+        "removed_rows": removed_rows,
+        "models": models,
+        "marked_at": now,
+    }
+    frame = pl.DataFrame([row], schema=frame_schema("drop_marks"))
+    return append_once(lake, "drop_marks", frame, batch_id=f"superseded/{drop_id}/{successor_id}") > 0
+
+
+def superseded(lake: Lake) -> dict[str, str]:
+    """Superseded drops and the drops that stand in for them; none in a lake of an older release."""
+    if not lake.exists("drop_marks"):
+        return {}
+    rows = lake.scan("drop_marks").filter(mark="superseded").sort("marked_at").collect()
+    return dict(rows.select("drop_id", "successor_id").iter_rows())
+
+
+def in_force(lake: Lake, drops: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows of the registry without superseded drops."""
+    return drops.filter(
+        ~pl.col("drop_id").is_in(pl.Series(list(superseded(lake)), dtype=pl.String).implode())
+    )
+
+
+def successor(lake: Lake, drop_id: str) -> str:
+    """The drop in force that stands in for a drop; itself when none does."""
+    marks = superseded(lake)
+    while drop_id in marks:
+        drop_id = marks[drop_id]
+    return drop_id
