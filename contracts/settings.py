@@ -304,7 +304,10 @@ class JudgeSettings(JudgeEndpointSettings):
         "the same), or at once",
     )
     min_kappa: float = Field(
-        0.6, ge=-1, le=1, description="Cohen's kappa with gold labels from which a judge counts as calibrated"
+        0.6,
+        ge=-1,
+        le=1,
+        description="lower bound (95 %) of Cohen's kappa with gold labels that a judge must reach",
     )
     min_gold: int = Field(50, ge=2, description="fewest gold labels that calibrate a judge")
     same_family: Literal["flag", "refuse"] = Field(

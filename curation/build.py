@@ -31,7 +31,7 @@ from curation.judge.authority import Authority
 from curation.judge.bench import Bench
 from curation.judge.panel_stats import panel_manifest
 from curation.judge.verdicts import Spend, total_spent
-from curation.judge_cost import cost_block, paid_for
+from curation.judge_cost import cost_block, paid_for, so_far
 from curation.judging import judge_items
 from curation.length_bias import balance_lengths, length_bias
 from curation.own_family import family_manifest, own_family, to_people
@@ -130,11 +130,11 @@ def _judge(memory: Memory, bench: Bench, gated: Gated, wanted: pl.DataFrame, pla
         # Every bucket by itself would wait for a batch of its own, one after the other.
         frames = [pl.concat(frames)]
     for rows in frames:
-        told = partial(_tell, place.progress, len(judged.judgments), wanted.height)
+        told = partial(_tell, place.progress, bench, len(judged.judgments), wanted.height)
         features = rows["feature"].to_list()
         judged.add(judge_by_feature(memory, bench, judge_items(rows), features, progress=told))
     return judged
 
 
-def _tell(progress: Progress, before: int, total: int, done: int, _: int) -> None:
-    progress("judging", before + done, total)
+def _tell(progress: Progress, bench: Bench, before: int, total: int, done: int, _: int) -> None:
+    progress(f"judging{so_far(bench.spent)}", before + done, total)

@@ -44,3 +44,11 @@ def _each(spend: Spend, number: int) -> dict[str, float] | None:
     if not number:
         return None
     return {"tokens": round(spend.tokens / number, 2), "cost_usd": round(spend.cost_usd / number, 8)}
+
+
+def so_far(spent: Spend) -> str:
+    """What a run has spent, behind the name of what it does; nothing while it cost nothing."""
+    if not spent.calls:
+        return ""
+    money = f", ${spent.cost_usd:,.4f}" if spent.cost_usd else ""
+    return f" ({spent.calls:,} calls, {spent.tokens:,} tokens{money})"

@@ -23,6 +23,7 @@ from curation.contamination.step import contamination_step
 from curation.judge.authority import Authority
 from curation.judge.bench import Bench
 from curation.judge.verdicts import MAY_PASS, Judgment, Spend
+from curation.judge_cost import so_far
 from curation.redaction import Redactor
 from curation.redaction.step import redact_turns
 from curation.rewrites import rewrite_pairs, rewrites_of
@@ -84,7 +85,7 @@ def training_rows(
         redactions: Counter[str] = Counter()
         rewritten = _rewritten(sources, gated, _unused(confirmed, made), judgments, bar, redactions)
         both = pl.concat([made, rewritten], how="diagonal")
-        told = partial(place.progress, "comparing")
+        told = partial(_tell, place, bar.bench)
         compared = compare(bar.memory, bar.bench, both, progress=told)
         gated.funnel.record(compared.result)
         waiting = _waiting(compared.result.refused)
@@ -95,6 +96,10 @@ def training_rows(
     rows = pl.concat([training.rows, without_comparison(single)], how="diagonal")
     training.rows = _marked(rows, confirmed)
     return training
+
+
+def _tell(place: Workplace, bench: Bench, done: int, total: int) -> None:
+    place.progress(f"comparing{so_far(bench.spent)}", done, total)
 
 
 def _peoples_pairs(gated: Gated, confirmed: pl.DataFrame) -> pl.DataFrame:

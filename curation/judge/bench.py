@@ -14,6 +14,7 @@ from curation.judge.epoch import JudgeEpoch
 from curation.judge.pairwise import Comparer
 from curation.judge.panel import PanelComparer, PanelJudge
 from curation.judge.questions import Asker
+from curation.judge.verdicts import Spend
 
 
 @dataclass(frozen=True)
@@ -35,8 +36,10 @@ class Bench:
         default: Seat,
         by_feature: Mapping[str, Seat] | None = None,
         settings: JudgeSettings | None = None,
+        budget: Budget | None = None,
     ) -> None:
         self.settings = settings or JudgeSettings()
+        self._budget = budget
         self._default = default
         self._by_feature = dict(by_feature or {})
 
@@ -74,7 +77,12 @@ class Bench:
         rubrics = dict.fromkeys([judge.rubric, *judge.rubrics.values()])
         seats = {which: _seat(askers, which) for which in rubrics}
         features = {feature: seats[which] for feature, which in judge.rubrics.items()}
-        return cls(seats[judge.rubric], features, judge)
+        return cls(seats[judge.rubric], features, judge, spends)
+
+    @property
+    def spent(self) -> Spend:
+        """What all its judges have spent so far; nothing where they cost nothing."""
+        return self._budget.spent if self._budget is not None else Spend()
 
     def judge_for(self, feature: str | None) -> Judge:
         """Who judges requests of a feature; None: of those without a rubric of their own."""

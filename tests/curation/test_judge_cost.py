@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from curation.judge.verdicts import Judgment, Spend, UnjudgedReason, Verdict
-from curation.judge_cost import cost_block, paid_for
+from curation.judge_cost import cost_block, paid_for, so_far
 
 
 def judgment(content: str, *, epoch: str = "e") -> Judgment:
@@ -30,3 +30,9 @@ def test_nothing_judged_or_published_has_no_average() -> None:
     block = cost_block(Spend(), Spend(), examples=0)
     assert block["per_judged"] is None
     assert block["per_example"] is None
+
+
+def test_progress_names_what_was_spent() -> None:
+    assert so_far(Spend()) == ""
+    assert so_far(Spend(calls=2, input_tokens=900, output_tokens=200)) == " (2 calls, 1,100 tokens)"
+    assert so_far(Spend(calls=1, input_tokens=1, cost_usd=0.5)) == " (1 calls, 1 tokens, $0.5000)"
