@@ -78,7 +78,7 @@ def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     if safety := part_of(manifest, "safety"):
         shares = [percent(safety[key]) for key in ("eligible_share", "rows_share")]
         shown.append(("Safety-tagged", f"{shares[0]} of eligible requests, {shares[1]} of rows"))
-    if (cost := part_of(manifest, "judge_cost")) and cost.get("cost_usd"):
+    if (cost := part_of(manifest, "judge_cost")) and cost.get("input_tokens"):
         shown.append(("Judging", _cost(cost)))
     shown += judges.facts(manifest)
     if spans := part_of(manifest, "redaction", "spans"):
@@ -92,12 +92,17 @@ def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
 
 
 def _cost(cost: Mapping[str, Any]) -> str:
+    """What judging came to: in money where prices are known, else in tokens."""
     tokens = (cost.get("input_tokens") or 0) + (cost.get("output_tokens") or 0)
-    words = f"{count(cost.get('verdicts') or 0)} verdicts, {count(tokens)} tokens, ${cost['cost_usd']:,.2f}"
+    asked = [f"{count(cost.get('verdicts') or 0)} verdicts"]
+    if cost.get("comparisons"):
+        asked.append(f"{count(cost['comparisons'])} comparisons")
+    priced = bool(cost.get("cost_usd"))
+    words = f"{', '.join(asked)}, {count(tokens)} tokens" + (f", ${cost['cost_usd']:,.2f}" if priced else "")
     each = [
-        f"${part_of(cost, key)['cost_usd']:,.4f} {name}"
+        (f"${found['cost_usd']:,.4f}" if priced else f"{count(found['tokens'])} tokens") + f" {name}"
         for key, name in (("per_judged", "a judged request"), ("per_example", "a published row"))
-        if part_of(cost, key)
+        if (found := part_of(cost, key))
     ]
     return f"{words}: {', '.join(each)}" if each else words
 
