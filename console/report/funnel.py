@@ -85,7 +85,8 @@ def bars(data: ReportData, failures: Rate) -> list[Bar]:
     drawn = [_events(data.accounting)] if data.accounting.get("consumed") else []
     if rows:
         drawn.append(_interactions(rows, failures, data.failure_threshold))
-    drawn += [_step(step, scale) for step in data.funnel]
+    # Steps that refused nothing say nothing; the first stands for where the build began.
+    drawn += [_step(step, scale) for n, step in enumerate(data.funnel) if step.refused or not n]
     published = rows_published(data.manifest)
     if published is not None:
         pairs, unpaired = published

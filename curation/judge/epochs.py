@@ -47,7 +47,11 @@ class EpochChange:
     def words(self) -> str:
         """One line for people."""
         told = []
-        for name, (before, now) in self.differences.items():
+        differences = self.differences
+        if "kind" in differences:
+            # Two kinds of judge differ in everything: the list would say no more.
+            differences = {"kind": differences["kind"]}
+        for name, (before, now) in differences.items():
             if name in _HASHES:
                 told.append(f"{_NAMES[name]} changed")
             else:
