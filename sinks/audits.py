@@ -13,8 +13,9 @@ from typing import Any, Final
 import polars as pl
 
 from contracts.errors import TerminalError
+from sinks.drops.marks import in_force, with_predecessors
 from sinks.lake import Lake
-from sinks.models import registered
+from sinks.models import trained_on
 
 SHARES: Final = {
     "licence": "license",
@@ -44,7 +45,7 @@ class RevokedRows:
 
 
 def revoked(lake: Lake, as_of: datetime) -> RevokedRows:
-    """Which published rows came from users who have revoked consent by `as_of`.
+    """Which rows of drops in force came from users who have revoked consent by `as_of`.
 
     A row counts when its user's latest change for its scope, at or before `as_of`, takes consent away. The
     user of a row is the one it names, else the only user its session is known by (as eligibility has it).
@@ -63,7 +64,7 @@ def revoked(lake: Lake, as_of: datetime) -> RevokedRows:
         .filter(~pl.col("granted"))
     )
     rows = (
-        with_owner(lake, lake.scan("examples"))
+        with_owner(lake, in_force(lake, lake.scan("examples")))
         .select("example_id", "drop_id", "owner", "consent_scope")
         .join(changes, left_on=["owner", "consent_scope"], right_on=["user_key", "scope"], how="inner")
         .rename({"owner": "user_key"})
@@ -80,8 +81,8 @@ def revoked(lake: Lake, as_of: datetime) -> RevokedRows:
         .drop("total")
         .sort("drop_id")
     )
-    touched = pl.col("drop_ids").list.set_intersection(drops["drop_id"].to_list()).list.len() > 0
-    return RevokedRows(as_of, rows, drops, registered(lake).filter(touched))
+    trained = trained_on(lake, with_predecessors(lake, drops["drop_id"].to_list()))
+    return RevokedRows(as_of, rows, drops, trained)
 
 
 def with_owner(lake: Lake, examples: pl.LazyFrame) -> pl.LazyFrame:
@@ -163,13 +164,12 @@ def example(lake: Lake, example_id: str) -> dict[str, Any]:
         .sort("refused_at", "quarantine_id")
     )
     frames = pl.collect_all([edges, verdicts, changes, refused])
-    trained = pl.col("drop_ids").list.set_intersection(drops).list.len() > 0
     names = ("lineage", "verdicts", "consents", "quarantined")
     return {
         "example_id": example_id,
         "rows": rows.drop("owner").to_dicts(),
         **{name: frame.to_dicts() for name, frame in zip(names, frames, strict=True)},
-        "models": registered(lake).filter(trained).to_dicts(),
+        "models": trained_on(lake, with_predecessors(lake, drops)).to_dicts(),
     }
 
 
@@ -182,7 +182,7 @@ def user(lake: Lake, user_key: str) -> dict[str, Any]:
     counts = pl.collect_all(
         [lake.scan(name).filter(pl.col("user_key") == user_key).select(pl.len()) for name in USER_TABLES]
     )
-    owned = with_owner(lake, lake.scan("examples")).filter(pl.col("owner") == user_key)
+    owned = with_owner(lake, in_force(lake, lake.scan("examples"))).filter(pl.col("owner") == user_key)
     drops = owned.group_by("drop_id").agg(rows=pl.len()).sort("drop_id").collect()
     changes = (
         lake.scan("consents")
@@ -192,12 +192,12 @@ def user(lake: Lake, user_key: str) -> dict[str, Any]:
         .collect()
     )
     erased = lake.scan("erasures").filter(pl.col("user_key") == user_key).collect()
-    trained = pl.col("drop_ids").list.set_intersection(drops["drop_id"].to_list()).list.len() > 0
+    seen = with_predecessors(lake, drops["drop_id"].to_list())
     return {
         "user_key": user_key,
         "tables": {name: int(frame.item()) for name, frame in zip(USER_TABLES, counts, strict=True)},
         "drops": drops.to_dicts(),
-        "models": registered(lake).filter(trained).to_dicts(),
+        "models": trained_on(lake, seen).to_dicts(),
         "consents": changes.to_dicts(),
         "erasures": erased.drop("certificate").to_dicts(),
     }

@@ -6,6 +6,7 @@ build, goes by `in_force`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 
 import polars as pl
@@ -62,3 +63,12 @@ def successor(lake: Lake, drop_id: str) -> str:
     while drop_id in marks:
         drop_id = marks[drop_id]
     return drop_id
+
+
+def with_predecessors(lake: Lake, drops: Sequence[str]) -> list[str]:
+    """Drops and all superseded ones they stand in for: a model trained on one of those saw their rows too."""
+    marks = superseded(lake)
+    found = set(drops)
+    while more := {old for old, new in marks.items() if new in found} - found:
+        found |= more
+    return sorted(found)

@@ -10,6 +10,7 @@ import pytest
 
 from contracts.errors import TerminalError
 from sinks import audits
+from sinks.drops.marks import mark_superseded
 from sinks.lake import Lake
 from sinks.models import Training, register
 from sinks.transactions import append_once
@@ -106,3 +107,13 @@ def test_a_user_is_counted_in_every_table(lake: Lake) -> None:
     assert found["drops"] == [{"drop_id": "d1", "rows": 2}, {"drop_id": "d2", "rows": 1}]
     assert [m["model_id"] for m in found["models"]] == ["m2"]
     assert not any(audits.user(lake, "nobody")["tables"].values())
+
+
+def test_a_superseded_drop_counts_through_the_one_that_stands_in_for_it(lake: Lake) -> None:
+    register(lake, Training(drops=("d1",), base_model="b"), now=NOW, model_id="m1")
+    mark_superseded(lake, "d1", "d2", reason="erasure", removed_rows=1, models=["m1"], now=NOW)
+    found = audits.revoked(lake, NOW)
+    assert found.drops["drop_id"].to_list() == ["d2"]
+    # trained before the erasure: it has seen the rows that are in d2 as well
+    assert sorted(found.models["model_id"]) == ["m1", "m2"]
+    assert [m["model_id"] for m in audits.user(lake, "ann")["models"]] == found.models["model_id"].to_list()
