@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
@@ -43,7 +44,7 @@ def epochs(home: Home = None, as_json: Json = False) -> None:
                 e["task"],
                 e["rubric"] or None,
                 _day(e["first_seen"]),
-                f"{e['verdicts']:,} ({e['fail']:,} fail, {e['pass']:,} pass, {e['unsure']:,} unsure)",
+                _verdicts(e),
                 _calibration(e["calibration"]),
                 _drift(e["drift"]),
             ]
@@ -101,6 +102,13 @@ def _current(settings: Settings) -> set[str]:
     except SettingsError:
         # Without a key there is no judge in force, and the list can still be read.
         return set()
+
+
+def _verdicts(epoch: Mapping[str, Any]) -> str:
+    if epoch["task"] == "pairwise":
+        return f"{epoch['verdicts']:,} orders"
+    words = ", ".join(f"{epoch[word]:,} {word}" for word in ("fail", "pass", "unsure"))
+    return f"{epoch['verdicts']:,} ({words})"
 
 
 def _calibration(found: dict[str, Any] | None) -> str | None:
