@@ -43,10 +43,15 @@ def run(
     exist. Raises the `TailraceError` that ended the worker: terminal ones leave offsets uncommitted.
     """
     _quiet()
-    app = create_app(settings, lake=lake, identity=identity, roles=roles)
-    join = app.join
-    with watch(lambda: join.stats) if watch and join else nullcontext():
-        return asyncio.run(_serve(app, settings, roles))
+
+    async def work() -> int:
+        # Made inside the loop it runs in: Faust would make another one that nobody closes.
+        app = create_app(settings, lake=lake, identity=identity, roles=roles)
+        join = app.join
+        with watch(lambda: join.stats) if watch and join else nullcontext():
+            return await _serve(app, settings, roles)
+
+    return asyncio.run(work())
 
 
 async def _serve(app: ReactionsApp, settings: Settings, roles: frozenset[str]) -> int:

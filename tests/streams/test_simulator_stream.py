@@ -126,7 +126,11 @@ def test_shares_are_as_configured(reading: Reading):
 def test_malformed_messages_break_in_many_ways():
     reading = read_all(simulate(SimulationConfig(sessions=300, malformed_rate=0.3)))
     # an oversized value would be refused by the producer before any worker saw it
-    assert set(reading.reasons) == set(reasons.DESCRIPTIONS) - {reasons.TOO_LARGE, reasons.POISON}
+    assert set(reading.reasons) == set(reasons.DESCRIPTIONS) - {
+        reasons.TOO_LARGE,
+        reasons.POISON,
+        reasons.ERASED,
+    }
 
 
 def test_malformed_messages_are_additions_that_change_nothing_else():

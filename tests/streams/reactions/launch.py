@@ -15,6 +15,7 @@ from contracts.errors import TailraceError
 from contracts.settings import Settings
 from sinks.lake import Lake
 from streams.identity import Identity
+from streams.process import leave
 from streams.reactions.worker import run
 from tests.streams.reactions import faults
 
@@ -45,4 +46,4 @@ def _with_secrets(settings: Settings) -> Settings:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())
