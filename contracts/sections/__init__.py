@@ -1,0 +1,1 @@
+"""Sections of the settings, one concern a file. Import them from `contracts.settings`."""
