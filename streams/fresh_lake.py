@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, TopicPartition
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_fixed
 
 from contracts.errors import BrokerUnavailable, TerminalError
 from contracts.settings import KafkaSettings
@@ -45,7 +46,7 @@ def check_fresh_lake(kafka: KafkaSettings, lake: Lake, *, begin_again: bool = Fa
             for topic, _ in input_topics(kafka).values()
             for partition in consumer.list_topics(topic, timeout=_TIMEOUT_S).topics[topic].partitions
         ]
-        committed, bounds = where_to_start(consumer, places)
+        committed, bounds = _WHILE_COORDINATORS_MOVE(where_to_start, consumer, places)
         lowest = [low for low, _ in bounds]
         read = sum(max(place.offset - low, 0) for place, low in zip(committed, lowest, strict=True))
         if read and not begin_again:
@@ -63,6 +64,23 @@ def check_fresh_lake(kafka: KafkaSettings, lake: Lake, *, begin_again: bool = Fa
                 ],
                 asynchronous=False,
             )
+
+
+def _is_moving(error: BaseException) -> bool:
+    """Whether the group's coordinator is still being found, as after its first use or a failover."""
+    return isinstance(error, KafkaException) and error.args[0].code() in (
+        KafkaError.NOT_COORDINATOR,
+        KafkaError.COORDINATOR_NOT_AVAILABLE,
+        KafkaError.COORDINATOR_LOAD_IN_PROGRESS,
+    )
+
+
+_WHILE_COORDINATORS_MOVE: Final = Retrying(
+    retry=retry_if_exception(_is_moving),
+    stop=stop_after_delay(_TIMEOUT_S),
+    wait=wait_fixed(0.25),
+    reraise=True,
+)
 
 
 def _is_empty(lake: Lake) -> bool:
