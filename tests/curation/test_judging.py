@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -19,21 +15,10 @@ from sinks.judge_journal import FOLDER, JudgeJournal
 from sinks.lake import Lake
 from tests.curation.judge.helpers import item, openai_judge
 from tests.curation.judge.judging_process import CONCURRENCY, judged
-from tests.curation.judge.server import FakeServer, Host, hosted
+from tests.curation.judge.killing import kill_after
+from tests.curation.judge.server import FakeServer
 
 ITEMS = 1_000
-
-
-@pytest.fixture(scope="module")
-def host() -> Iterator[Host]:
-    with hosted() as host:
-        yield host
-
-
-@pytest.fixture
-def server(host: Host) -> FakeServer:
-    host.server = FakeServer(base_url=host.base_url)
-    return host.server
 
 
 @pytest.fixture
@@ -45,19 +30,9 @@ def lake(tmp_path: Path) -> Lake:
 
 def killed_after(answers: int, home: Path, server: FakeServer) -> set[str]:
     """Judge in a process and kill it when the server has answered so often; the items it had noted."""
-    command = [sys.executable, "-m", "tests.curation.judge.judging_process"]
-    process = subprocess.Popen(
-        [*command, str(home), server.base_url, str(ITEMS)], cwd=Path(__file__).parents[2]
+    kill_after(
+        answers, server, "tests.curation.judge.judging_process", str(home), server.base_url, str(ITEMS)
     )
-    try:
-        deadline = time.monotonic() + 60
-        while server.billed < answers:
-            assert process.poll() is None, "it ended by itself"
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-    finally:
-        process.kill()
-        process.wait()
     (journal,) = (home / FOLDER).glob("*.jsonl")
     # What follows the last line's end was cut off.
     lines = journal.read_bytes().split(b"\n")[:-1]

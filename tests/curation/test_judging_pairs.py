@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
-import time
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,6 +17,7 @@ from sinks.lake import Lake
 from tests.curation.judge.comparing_process import CONCURRENCY
 from tests.curation.judge.comparing_process import compared as compare_pairs
 from tests.curation.judge.helpers import comparison, pairwise_judge
+from tests.curation.judge.killing import kill_after
 from tests.curation.judge.server import FakeServer, better
 from tests.lakes import new_lake
 
@@ -133,19 +131,14 @@ def test_killed_it_pays_again_only_for_calls_that_were_in_flight(
     lake: Lake, server: FakeServer, tmp_path: Path
 ) -> None:
     pairs, killed_after = 60, 71
-    command = [sys.executable, "-m", "tests.curation.judge.comparing_process"]
-    process = subprocess.Popen(
-        [*command, str(tmp_path), server.base_url, str(pairs)], cwd=Path(__file__).parents[2]
+    kill_after(
+        killed_after,
+        server,
+        "tests.curation.judge.comparing_process",
+        str(tmp_path),
+        server.base_url,
+        str(pairs),
     )
-    try:
-        deadline = time.monotonic() + 60
-        while server.billed < killed_after:
-            assert process.poll() is None, "it ended by itself"
-            assert time.monotonic() < deadline
-            time.sleep(0.001)
-    finally:
-        process.kill()
-        process.wait()
     assert stored(lake).is_empty()
     found = compare_pairs(tmp_path, server.base_url, pairs)
     assert [p.winner for p in found] == ["a"] * pairs
