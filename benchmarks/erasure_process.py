@@ -17,7 +17,8 @@ from contracts.settings import RetentionSettings, Settings
 from contracts.tables import frame_schema, nullable_columns
 from curation.erasure.place import Place, Subject
 from curation.erasure.run import erase as erase_person
-from sinks.drops.publish import publish, stage
+from sinks.drops.publish import publish
+from sinks.drops.staging import stage
 from sinks.lake import Lake
 from streams.identity import Identity
 
@@ -70,7 +71,7 @@ def make(home: Path, task: dict[str, Any]) -> dict[str, Any]:
     )
     drop_rows = rows.with_columns(tables["examples"].select(pl.exclude(rows.columns)))
     settings = Settings(home=home)
-    staged = stage(settings.drops_root, DROP, drop_rows, {"drop_id": DROP, "counts": {}, "funnel": []})
+    staged = stage(settings.drops_root, DROP, drop_rows, {"drop_id": DROP, "counts": {}, "funnel": []}).folder
     registry = dict.fromkeys(frame_schema("drops")) | {
         "drop_id": DROP,
         "channel": "default",

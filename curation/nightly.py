@@ -37,7 +37,8 @@ from curation.settle import SettleReport, settle
 from curation.sources import Progress, Sources, Workplace, silent
 from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
-from sinks.drops.publish import publish, published, stage
+from sinks.drops.publish import publish, published
+from sinks.drops.staging import Staged, stage
 from sinks.evals import identity
 from sinks.lake import Lake
 from sinks.openlineage import BuildRun, Emitter
@@ -136,10 +137,12 @@ def make_drop(
                 built = build(sources, settings, bench, place, power=power, now_us=now_us)
             # Before publication: a published drop is never built again, so nobody would route them later.
             write_tasks(lake, built.to_people, now_us=now_us, drop_id=drop_id)
+            staged = stage(drops_root, drop_id, built.rows, manifest_content(about, built, drop_id))
+            run.files, run.checks = staged.manifest["files"], staged.checks
             result = _publish(
                 sources,
                 drops_root,
-                drop_id,
+                staged,
                 about,
                 built,
                 bench,
@@ -148,14 +151,13 @@ def make_drop(
                 night=night,
                 step=step,
             )
-            run.files = read_manifest(result.folder)["files"]
         return replace(result, changes=tuple(change for change in noted if change is not None))
 
 
 def _publish(
     sources: Sources,
     drops_root: Path,
-    drop_id: str,
+    staged: Staged,
     about: Mapping[str, Any],
     built: Build,
     bench: Bench,
@@ -165,31 +167,14 @@ def _publish(
     night: datetime | None,
     step: Callable[[str], None] | None,
 ) -> DropResult:
-    channel = about["config"]["channel"]
-    per_kind = dict(built.rows.group_by("kind").len().iter_rows())
+    drop_id, counts = staged.manifest["drop_id"], staged.manifest["counts"]
     tables = table_rows(built.rows, built.funnel.refused(), drop_id, about, sources.as_of)
     tables["example_sketches"] = built.sketches.with_columns(drop_id=pl.lit(drop_id)).select(
         list(frame_schema("example_sketches"))
     )
-    counts = {
-        "preference": per_kind.get("preference", 0),
-        "unpaired": per_kind.get("unpaired", 0),
-        "quarantined": tables["quarantine"].height,
-    }
-    content = {
-        "drop_id": drop_id,
-        "channel": channel,
-        **about,
-        "counts": counts,
-        "kto": kto_weights(built.rows),
-        "judge_cost": built.cost,
-        **built.blocks,
-        "funnel": built.funnel.stats,
-    }
-    staged = stage(drops_root, drop_id, built.rows, content)
     registry_row = {
         "drop_id": drop_id,
-        "channel": channel,
+        "channel": about["config"]["channel"],
         "as_of": sources.as_of,
         "published_at": datetime.fromtimestamp(now_us / 1_000_000, UTC),
         "inputs": msgspec.json.encode(dict(sources.versions)).decode(),
@@ -203,7 +188,7 @@ def _publish(
         "step_seconds": msgspec.json.encode(built.funnel.seconds).decode(),
         "scheduled_for": night,
     }
-    folder = publish(sources.lake, drops_root, staged, registry_row, tables, step=step)
+    folder = publish(sources.lake, drops_root, staged.folder, registry_row, tables, step=step)
     return DropResult(
         drop_id=drop_id,
         folder=folder,
@@ -216,6 +201,25 @@ def _publish(
         settled=settled,
         spent=built.spent,
     )
+
+
+def manifest_content(about: Mapping[str, Any], built: Build, drop_id: str) -> dict[str, Any]:
+    """What the manifest of a drop says besides its files."""
+    per_kind = dict(built.rows.group_by("kind").len().iter_rows())
+    return {
+        "drop_id": drop_id,
+        "channel": about["config"]["channel"],
+        **about,
+        "counts": {
+            "preference": per_kind.get("preference", 0),
+            "unpaired": per_kind.get("unpaired", 0),
+            "quarantined": built.funnel.refused().height,
+        },
+        "kto": kto_weights(built.rows),
+        "judge_cost": built.cost,
+        **built.blocks,
+        "funnel": built.funnel.stats,
+    }
 
 
 def kto_weights(rows: pl.DataFrame) -> dict[str, float]:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from contracts.errors import SettingsError, TailraceError
 from contracts.settings import Settings
+from sinks.drops.checks import Check
 
 if TYPE_CHECKING:
     from openlineage.client import OpenLineageClient
@@ -28,16 +29,6 @@ log = logging.getLogger("tailrace.lineage")
 FILE: Final = "openlineage.jsonl"
 PRODUCER: Final = "urn:tailrace"
 TIMEOUT_S: Final = 5.0
-
-
-@dataclass(frozen=True)
-class Check:
-    """One thing that was asserted of the rows, and what was found (counts, as text)."""
-
-    name: str
-    success: bool
-    expected: str
-    actual: str
 
 
 @dataclass

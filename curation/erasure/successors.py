@@ -30,8 +30,9 @@ from sinks.drops.manifest import (
     write_manifest,
 )
 from sinks.drops.marks import mark_superseded
-from sinks.drops.publish import LATEST, point_latest, publish, published, stage
+from sinks.drops.publish import LATEST, point_latest, publish, published
 from sinks.drops.reading import read_rows
+from sinks.drops.staging import stage
 from sinks.erasure.person import Person
 from sinks.lake import Lake
 from sinks.tombstones import any_of
@@ -117,7 +118,7 @@ def supersede(
         mine = _owned(rows, person)
         left, removed = rows.filter(~mine), rows.filter(mine)
         content = _content(read_manifest(folder), new_id, left, removed, erasure_id)
-        staged = stage(drops_root, new_id, left, content)
+        staged = stage(drops_root, new_id, left, content).folder
         step("staged")
         publish(
             lake,

@@ -15,16 +15,14 @@ from typing import Any, Final
 
 import polars as pl
 
-from contracts.errors import CommitFenced, DropInvalid, LakeNotWritable, Overtaken
+from contracts.errors import CommitFenced, DropInvalid, Overtaken
 from contracts.tables import frame_schema
 from sinks.drops.chain import linked
-from sinks.drops.formats import write_files
-from sinks.drops.manifest import MANIFEST_FILE, read_manifest, sha256, verify, write_manifest
+from sinks.drops.manifest import MANIFEST_FILE, read_manifest, sha256, verify
 from sinks.drops.marks import superseded
 from sinks.lake import Lake
 from sinks.transactions import append_once
 
-STAGING: Final = ".staging-"
 LATEST: Final = "LATEST"
 CHAIN_JOB: Final = "registry"
 """Transaction id of places in the registry's chain."""
@@ -37,23 +35,6 @@ def published(lake: Lake, drop_id: str) -> dict[str, Any] | None:
     """The registry row of a drop, or None when it was never published."""
     rows = lake.scan("drops").filter(pl.col("drop_id") == drop_id).collect()
     return rows.row(0, named=True) if rows.height else None
-
-
-def stage(drops_root: Path, drop_id: str, rows: pl.DataFrame, content: Mapping[str, Any]) -> Path:
-    """Write a drop's files and manifest into a staging folder and verify them."""
-    folder = drops_root / f"{STAGING}{drop_id}"
-    try:
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        write_manifest(folder, dict(content), write_files(folder, rows))
-    except OSError as error:
-        raise LakeNotWritable(
-            f"the drops folder {drops_root} cannot be written: {error.strerror}",
-            hint="Choose another --home (or TAILRACE_LAKE__DROPS_ROOT) or correct its permissions.",
-        ) from None
-    if problems := verify(folder):
-        raise DropInvalid(f"the staged drop is broken: {'; '.join(problems)}", hint="Check the disk.")
-    return folder
 
 
 def publish(

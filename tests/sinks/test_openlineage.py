@@ -18,7 +18,8 @@ from contracts.errors import SettingsError, TerminalError
 from contracts.settings import CurationSettings, LineageSettings, Settings
 from curation.judge.base import make_judge
 from curation.nightly import make_drop
-from sinks.openlineage import BuildRun, Check, Emitter
+from sinks.drops.checks import Check
+from sinks.openlineage import BuildRun, Emitter
 from tests.curation.dialogues import edited
 from tests.lakes import ingest, new_lake
 

@@ -14,7 +14,8 @@ import pytest
 from contracts.errors import Overtaken
 from sinks.drops.chain import broken_links
 from sinks.drops.manifest import read_manifest, write_manifest
-from sinks.drops.publish import STAGING, publish, published_for
+from sinks.drops.publish import publish, published_for
+from sinks.drops.staging import STAGING
 from sinks.lake import Lake
 from tests.factories import table_rows
 
