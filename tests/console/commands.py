@@ -5,25 +5,37 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
+import tempfile
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-CHECKOUT = Path(__file__).parents[2]
+from tests.warm.process import CHECKOUT, WarmProcess
 
 
 def tailrace(*arguments: str | Path, cwd: Path, timeout: float = 240, **environment: str) -> Any:
     """A finished process of `tailrace …` with text output, working in `cwd`."""
     inherited = {k: v for k, v in os.environ.items() if not k.startswith("TAILRACE_")}
-    return subprocess.run(
-        [sys.executable, "-m", "console", *map(str, arguments)],
-        cwd=cwd,
-        env={**inherited, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "160", **environment},
-        capture_output=True,
-        text=True,
-        timeout=timeout,
-        check=False,
-    )
+    command = [str(argument) for argument in arguments]
+    with tempfile.TemporaryFile() as stdout, tempfile.TemporaryFile() as stderr:
+        process = WarmProcess(
+            "console",
+            command,
+            cwd=cwd,
+            environment={**inherited, "PYTHONPATH": str(CHECKOUT), "COLUMNS": "160", **environment},
+            stdout=stdout,
+            stderr=stderr,
+        )
+        try:
+            code = process.wait(timeout)
+        finally:
+            process.kill()
+        texts = [_text(stream) for stream in (stdout, stderr)]
+    return subprocess.CompletedProcess(["tailrace", *command], code, *texts)
+
+
+def _text(stream: IO[bytes]) -> str:
+    stream.seek(0)
+    return stream.read().decode()
 
 
 def answer(process: Any) -> Any:
