@@ -31,9 +31,10 @@ _KEYS: Final = {
 
 def _empty(kind: str, columns: Iterable[str]) -> pl.DataFrame:
     texts = {name: pl.String() for name in ("ending", "prompt_text", "response_text")}
-    schema = frame_schema(kind)
-    frame = pl.DataFrame(schema={c: texts.get(c) or schema[c] for c in columns})
-    return frame.with_columns(settled=pl.lit(value=False)) if kind == "requests" else frame
+    known = frame_schema(kind)
+    schema = {name: texts.get(name) or known[name] for name in columns}
+    # From a schema alone: an expression would start polars' threads, and a process could not fork any more.
+    return pl.DataFrame(schema={**schema, "settled": pl.Boolean} if kind == "requests" else schema)
 
 
 EMPTY: Final = {

@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from contracts.settings import Settings
+from tests.warm.process import WarmProcess
 
 DEADLINE_S: Final = 90.0
 """Not a measurement: how long a test waits before it says that something hangs."""
@@ -66,13 +66,12 @@ class WorkerProcess:
         }
         (folder / "spec.json").write_text(json.dumps(spec))
         with self._log.open("wb") as output:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "tests.faults.worker", str(folder / "spec.json")],
-                cwd=_ROOT,
-                stdin=subprocess.DEVNULL,
+            self._process = WarmProcess(
+                "tests.faults.worker",
+                [str(folder / "spec.json")],
+                environment={k: v for k, v in os.environ.items() if not k.startswith("TAILRACE_")},
                 stdout=output,
-                stderr=subprocess.STDOUT,
-                env={k: v for k, v in os.environ.items() if not k.startswith("TAILRACE_")},
+                stderr=output,
             )
 
     def __enter__(self) -> WorkerProcess:

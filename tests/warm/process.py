@@ -50,7 +50,7 @@ class WarmProcess:
         module: str,
         arguments: Sequence[str] = (),
         *,
-        cwd: str | Path,
+        cwd: str | Path = CHECKOUT,
         environment: Mapping[str, str],
         stdout: IO[bytes],
         stderr: IO[bytes],

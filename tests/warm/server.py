@@ -21,6 +21,9 @@ IMPORTED: Final = (
     "curation.settle",
     "curation.judge.calibrating",
     "curation.fitting",
+    "streams.join_worker",
+    "streams.reactions.worker",
+    "streams.simulator",
     "kafka",
     "confluent_kafka",
     "faust",
@@ -32,8 +35,8 @@ IMPORTED: Final = (
     "rich.progress",
 )
 """Imported beforehand. Nothing of `console`: its terminals take their width when they are imported. Nothing
-that computes with frames when it is imported (`joiners.windows` does): a fork of a process in which polars or
-Delta have started threads waits for them for ever."""
+that computes with frames when it is imported: a fork of a process in which polars or Delta have started their
+threads waits for them for ever."""
 
 _POOLS: Final = ("polars-0", "tokio-rt-worker")
 
@@ -104,7 +107,7 @@ def become(wanted: dict[str, Any], streams: list[int]) -> None:
         runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
     except SystemExit as end:
         sys.exit(end.code)
-    except BaseException:
+    except BaseException:  # noqa: BLE001 - shown as the interpreter would
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         sys.exit(1)
     sys.exit(0)

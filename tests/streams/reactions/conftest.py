@@ -6,8 +6,6 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -23,6 +21,7 @@ from contracts.settings import JoinSettings, KafkaSettings, Settings, WebSetting
 from infra.broker import EmbeddedBroker, broker_binary
 from sinks.lake import Lake
 from streams import topics
+from tests.warm.process import WarmProcess
 
 DEADLINE_S = 40.0
 
@@ -47,7 +46,7 @@ def free_port() -> int:
 class Worker:
     """A worker in a process of its own."""
 
-    process: subprocess.Popen[bytes]
+    process: WarmProcess
     port: int
     log: Path
 
@@ -105,11 +104,12 @@ def start(place: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         own = settings.model_copy(update={"web": WebSettings(port=port)})
         log = tmp_path_factory.mktemp("worker") / "log"
         with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", "tests.streams.reactions.launch", own.model_dump_json(), *roles],
-                env={**os.environ, "FAULT": fault},
+            process = WarmProcess(
+                "tests.streams.reactions.launch",
+                [own.model_dump_json(), *roles],
+                environment={**os.environ, "FAULT": fault},
                 stdout=stream,
-                stderr=subprocess.STDOUT,
+                stderr=stream,
             )
         started.append(Worker(process, port, log))
         return started[-1]

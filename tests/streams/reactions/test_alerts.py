@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -23,6 +21,7 @@ from tests.streams.reactions.conftest import Worker, free_port, until
 from tests.streams.reactions.hook import SECRET, Hook, hooked
 from tests.streams.reactions.launch import KEY
 from tests.streams.reactions.launch_alerting import WEBHOOK
+from tests.warm.process import WarmProcess
 
 PER_MINUTE = 10
 
@@ -63,11 +62,12 @@ def start_alerting(settings: Settings, hook: Hook, tmp_path_factory: Any) -> Ite
         log = tmp_path_factory.mktemp("worker") / "log"
         module = "tests.streams.reactions.launch_alerting"
         with log.open("wb") as stream:
-            process = subprocess.Popen(
-                [sys.executable, "-m", module, own.model_dump_json(), JOIN, REACTIONS],
-                env={**os.environ, WEBHOOK: hook.url},
+            process = WarmProcess(
+                module,
+                [own.model_dump_json(), JOIN, REACTIONS],
+                environment={**os.environ, WEBHOOK: hook.url},
                 stdout=stream,
-                stderr=subprocess.STDOUT,
+                stderr=stream,
             )
         started.append(Worker(process, web.port, log))
         return started[-1]
