@@ -11,6 +11,7 @@ import pyarrow.parquet as pq
 
 from contracts.errors import DropInvalid
 from sinks.drops.formats import PROVENANCE_FILE
+from sinks.drops.formats.provenance import PLACES
 
 _TEXTS: Final = ("prompt", "chosen", "rejected", "tools")
 
@@ -28,7 +29,7 @@ def read_rows(folder: Path) -> pl.DataFrame:
         if rows.height != origin.height:
             raise DropInvalid(f"{name} has {rows.height} rows, {PROVENANCE_FILE} names {origin.height}")
         # `margin`, where a training file has it, is in the provenance of every row.
-        origin = origin.sort("row").drop("file", "row")
+        origin = origin.sort("row").drop(PLACES, strict=False)
         parts.append(
             pl.concat([rows, origin.drop(set(rows.columns) & set(origin.columns))], how="horizontal")
         )
@@ -93,5 +94,5 @@ def _json(column: str, dtype: pl.DataType) -> pl.Expr:
 
 def _empty(provenance: pl.DataFrame) -> pl.DataFrame:
     texts = {name: pl.String() for name in (*_TEXTS, "kind")}
-    schema = {**texts, "label": pl.Boolean(), **provenance.drop("file", "row").schema}
+    schema = {**texts, "label": pl.Boolean(), **provenance.drop(PLACES, strict=False).schema}
     return pl.DataFrame(schema=schema)

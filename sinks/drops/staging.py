@@ -37,7 +37,8 @@ def stage(drops_root: Path, drop_id: str, rows: pl.DataFrame, content: Mapping[s
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        manifest = write_manifest(folder, dict(content), write_files(folder, rows))
+        written = write_files(folder, rows)
+        manifest = write_manifest(folder, {**content, "left_out": written.left_out}, written.rows)
     except OSError as error:
         raise LakeNotWritable(
             f"the drops folder {drops_root} cannot be written: {error.strerror}",
