@@ -52,11 +52,15 @@ def row(name: str, **fields: Any) -> dict[str, Any]:
     return {k: json.dumps(v) if k in ("prompt", "chosen", "rejected") and v else v for k, v in made.items()}
 
 
-def written(folder: Path, *rows: dict[str, Any]) -> Written:
+def drop_rows(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Rows as a build has them."""
     schema = {"label": pl.Boolean, "tools": pl.String, "margin": pl.Float64, "chosen": pl.String}
-    frame = pl.DataFrame(list(rows), schema_overrides=schema | {"rejected": pl.String})
+    return pl.DataFrame(list(rows), schema_overrides=schema | {"rejected": pl.String})
+
+
+def written(folder: Path, *rows: dict[str, Any]) -> Written:
     folder.mkdir(parents=True, exist_ok=True)
-    return write_files(folder, frame)
+    return write_files(folder, drop_rows(*rows))
 
 
 @pytest.fixture

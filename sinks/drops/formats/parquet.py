@@ -78,3 +78,19 @@ def array_of(column: pl.Series, kind: pa.DataType) -> pa.Array:
     if isinstance(kind, pa.BaseExtensionType):
         return array.cast(kind.storage_type).cast(kind)
     return array.cast(kind)
+
+
+def as_frame(table: pa.Table) -> pl.DataFrame:
+    """A table of a drop as a frame; JSON values as the text they are stored as."""
+    frame = pl.from_arrow(pa.table({name: _plain(table[name]) for name in table.column_names}))
+    assert isinstance(frame, pl.DataFrame)
+    return frame
+
+
+def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    kind = column.type
+    if isinstance(kind, pa.BaseExtensionType):
+        return column.cast(kind.storage_type)
+    if pa.types.is_list(kind) and isinstance(kind.value_type, pa.BaseExtensionType):
+        return column.cast(pa.list_(kind.value_type.storage_type))
+    return column
