@@ -376,11 +376,16 @@ def test_the_manifest_names_judge_inputs_and_every_file(lake: Lake, tmp_path: Pa
     }
     assert set(manifest["files"]) == {
         "preference/train.parquet",
-        "openai/train.jsonl",
+        "sft/train.parquet",
+        "prompts/train.parquet",
+        "openai/preference/train.jsonl",
+        "openai/sft/train.jsonl",
         "provenance.parquet",
     }
+    assert manifest["left_out"] == {}
+    assert set(manifest["tokens"]["files"]) == set(manifest["files"]) - {"provenance.parquet"}
     assert manifest["counts"]["preference"] == 1
-    lines = (result.folder / "openai/train.jsonl").read_text().splitlines()
+    lines = (result.folder / "openai/preference/train.jsonl").read_text().splitlines()
     assert json.loads(lines[0]) == {
         "input": {"messages": [{"role": "user", "content": "What is the capital of Australia? (a)"}]},
         "preferred_output": [{"role": "assistant", "content": RIGHT}],
