@@ -38,6 +38,8 @@ WHOLE_SHAPE: Final = r"^s?(?:u(?:ct+)*a)*u(?:ct+)*[ac]$"
 
 PROMPT_END: Final = r"[ut]$"
 
+_SAID: Final = {"role", "content", "weight"}
+
 NUL: Final = "\x00"
 """No text: C programs, Postgres and most tokenizers' tools cut there or fail."""
 
@@ -74,7 +76,12 @@ def is_empty(turn: Turn) -> bool:
 
 def holds_nul(turns: Sequence[Turn]) -> bool:
     """Whether a text among the turns, arguments of calls included, holds a NUL character."""
-    return any(NUL in text for text in _texts(turns))
+    return any(
+        NUL in (turn.get("content") or "")
+        if turn.keys() <= _SAID
+        else any(NUL in text for text in _texts(turn))
+        for turn in turns
+    )
 
 
 def calls_answered(turns: Sequence[Turn]) -> bool:

@@ -17,7 +17,7 @@ import polars as pl
 from contracts.chat import Turn
 from sinks.drops.checks.facts import facts
 from sinks.drops.checks.results import Findings
-from sinks.drops.checks.rules import RULES
+from sinks.drops.checks.rules import COMPARED, RULES
 from sinks.drops.checks.tokens import TokenCounts, turns_texts
 
 LINES: Final = 4096
@@ -113,7 +113,10 @@ def _check_batch(
         return
     columns = {column: [parts[column] for parts in good] for column in good[0]}
     found = pl.concat(
-        [facts(turns).select(pl.all().name.prefix(f"{column}.")) for column, turns in columns.items()],
+        [
+            facts(turns, same=column in COMPARED).select(pl.all().name.prefix(f"{column}."))
+            for column, turns in columns.items()
+        ],
         how="horizontal",
     )
     if kind == "openai/sft":

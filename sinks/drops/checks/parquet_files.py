@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from sinks.drops.checks.facts import UNREADABLE, turn_facts
 from sinks.drops.checks.results import Findings
-from sinks.drops.checks.rules import RULES, of
+from sinks.drops.checks.rules import COMPARED, RULES, of
 from sinks.drops.checks.shapes import TURNS, misfits, training_schema, turn_columns
 from sinks.drops.checks.tokens import Texts, TokenCounts, json_texts, plain_texts
 from sinks.drops.formats.parquet import as_frame
@@ -61,7 +61,7 @@ def _check_group(name: str, kind: str, frame: pl.DataFrame, start: int, findings
         return False
     found = pl.concat(
         [
-            turn_facts(frame[column]).select(pl.all().name.prefix(f"{column}."))
+            turn_facts(frame[column], same=column in COMPARED).select(pl.all().name.prefix(f"{column}."))
             for column in turn_columns(kind)
         ],
         how="horizontal",

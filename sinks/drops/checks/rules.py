@@ -104,3 +104,6 @@ RULES: Final[dict[str, tuple[Rule, ...]]] = {
     ),
 }
 """By folder of the file. Columns of facts are called `column.fact`."""
+
+COMPARED: Final = frozenset({"chosen", "rejected", "preferred_output", "non_preferred_output"})
+"""Columns whose fact `same` a rule asks for."""

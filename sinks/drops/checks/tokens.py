@@ -18,7 +18,7 @@ import polars as pl
 from contracts.chat import Turn
 from sinks.vocabulary import load_tokenizer
 
-SAMPLE: Final = 10_000
+SAMPLE: Final = 5_000
 """Rows of a file that are counted: of more, every k-th."""
 
 LONGEST: Final = 10
