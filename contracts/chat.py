@@ -29,6 +29,10 @@ Turn = dict[str, Any]
 NON_TEXT_PARTS: Final = "non_text_parts"
 BROKEN_TOOL_CALLS: Final = "broken_tool_calls"
 
+_ROLES: Final = {"developer": "system"}
+"""Newer names of roles, by the one that chat templates know. Source: OpenAI API reference, "Create chat
+completion": developer messages replace the former system messages."""
+
 _parse = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -122,7 +126,7 @@ def _turns(message: Message, calls: _Calls) -> list[Turn]:
             raise TurnsUnusable(NON_TEXT_PARTS, f"a part of type {kind}")
     text = "\n".join(texts)
     if made:
-        return [{"role": message.role, "content": text, "tool_calls": made}]
+        return [{"role": "assistant", "content": text, "tool_calls": made}]
     if message.role == "tool":
         if answers and text.strip():
             raise TurnsUnusable(BROKEN_TOOL_CALLS, "text beside the answer of a tool")
@@ -130,7 +134,7 @@ def _turns(message: Message, calls: _Calls) -> list[Turn]:
     if answers and not texts:
         return answers
     calls.none_open()
-    return [*answers, {"role": message.role, "content": text}]
+    return [*answers, {"role": _ROLES.get(message.role, message.role), "content": text}]
 
 
 def _arguments(value: Any) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def build(
     rows = funnel.record(_uncontaminated(training.rows, gated, sources.released))
     once = deduplicate(rows, settings, sources.sketches())
     balanced = funnel.record(balance_lengths(funnel.record(once.result), settings))
-    final = finished(funnel.record(cap_self_approved(balanced, settings)), settings)
+    capped = funnel.record(cap_self_approved(balanced, settings))
+    final = finished(capped, everything, sources.as_of)
     return Build(
         rows=final,
         sketches=sketch_rows(final, once.result.kept["example_id"], once.sketches, StaticEmbeddings.load()),

@@ -2,44 +2,56 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
 from contracts.chat import function_tools
-from contracts.settings import CurationSettings
+from contracts.settings import Settings
 from contracts.tables import frame_schema
 from curation.group_split import with_split
+from curation.redaction.step import make_redactor
 
-TRANSFORMS: Final = ("normalize@1", "chat_turns@2")
-"""What is done to the text of every row, in order, with versions; redaction comes after."""
+TRANSFORMS: Final = ("normalize@1", "chat_turns@3")
+"""What is done to the text of every row whatever the settings; redaction comes after."""
 
 
-def finished(rows: pl.DataFrame, settings: CurationSettings) -> pl.DataFrame:
-    """The final rows of a build as they are published.
+def transforms_of(settings: Settings) -> list[str]:
+    """What is done to the text of every row under these settings, in order, with versions."""
+    redactor = make_redactor(settings.privacy)
+    return [*TRANSFORMS, *([redactor.transform] if redactor else [])]
 
-    Adds `split`; brings `tools` to the one form trainers read (null where no functions were offered); adds
+
+def finished(rows: pl.DataFrame, settings: Settings, as_of: datetime) -> pl.DataFrame:
+    """The final rows of a build as they are published, in files and in tables.
+
+    Adds `split`, and what consent each row needed, under which policy and as of when, and what was done to
+    its text; brings `tools` to the one form trainers read (null where no functions were offered); adds
     `margin`, null, where no pair was compared.
     """
     tools = rows["tools"].map_elements(function_tools, return_dtype=pl.String)
     margin = pl.col("margin") if "margin" in rows.columns else pl.lit(None, dtype=pl.Float64)
-    return with_split(rows, settings).with_columns(tools, margin=margin)
+    return with_split(rows, settings.curation).with_columns(
+        tools,
+        margin=margin,
+        consent_scope=pl.lit(settings.curation.purpose),
+        consent_policy_version=pl.col("consent_policy"),
+        consent_as_of=_moment(as_of),
+        transforms=pl.lit(transforms_of(settings)),
+    )
+
+
+def _moment(as_of: datetime) -> pl.Expr:
+    return pl.lit(as_of).dt.cast_time_unit("us")
 
 
 def table_rows(
-    rows: pl.DataFrame, refused: pl.DataFrame, drop_id: str, identity: Mapping[str, Any], as_of: datetime
+    rows: pl.DataFrame, refused: pl.DataFrame, drop_id: str, as_of: datetime
 ) -> dict[str, pl.DataFrame]:
     """Rows for `examples`, `preferences`, `quarantine` and `lineage`, by table name."""
-    moment = pl.lit(as_of).dt.cast_time_unit("us")
-    rows = rows.with_columns(drop_id=pl.lit(drop_id))
-    examples = rows.with_columns(
-        consent_scope=pl.lit(identity["config"]["purpose"]),
-        consent_policy_version=pl.col("consent_policy"),
-        consent_as_of=moment,
-        transforms=pl.lit(list(identity["transforms"])),
-    )
+    moment = _moment(as_of)
+    examples = rows = rows.with_columns(drop_id=pl.lit(drop_id))
     preferences = rows.filter(pl.col("kind") == "preference")
     edges = rows.select(
         source_kind=pl.lit("request"),

@@ -22,7 +22,7 @@ from contracts.settings import Settings
 from contracts.tables import frame_schema
 from curation.buckets import scratch
 from curation.build import Build, build
-from curation.drop_rows import TRANSFORMS, table_rows
+from curation.drop_rows import table_rows, transforms_of
 from curation.engine import Engine, LocalEngine
 from curation.judge.authority import Authority
 from curation.judge.base import Judge
@@ -31,7 +31,6 @@ from curation.judge.epochs import EpochChange, note_epoch
 from curation.judge.in_force import authority
 from curation.judge.tasks import write_tasks
 from curation.judge.verdicts import Spend
-from curation.redaction.step import make_redactor
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from curation.settle import SettleReport, settle
 from curation.sources import Progress, Sources, Workplace, silent
@@ -72,11 +71,10 @@ def drop_identity(
     """Everything a drop is a function of; its hash names the drop."""
     # Where the weights lie says nothing; what they are does (`score_version`).
     config = settings.curation.model_dump(mode="json", exclude={"weights"})
-    redactor = make_redactor(settings.privacy)
     return {
         "as_of": sources.as_of,
         "inputs": dict(sources.versions),
-        "transforms": [*TRANSFORMS, *([redactor.transform] if redactor else [])],
+        "transforms": transforms_of(settings),
         "evals": identity(sources.evals),
         "releases": sorted(sources.released),
         "earlier_drops": list(sources.earlier),
@@ -168,7 +166,7 @@ def _publish(
     step: Callable[[str], None] | None,
 ) -> DropResult:
     drop_id, counts = staged.manifest["drop_id"], staged.manifest["counts"]
-    tables = table_rows(built.rows, built.funnel.refused(), drop_id, about, sources.as_of)
+    tables = table_rows(built.rows, built.funnel.refused(), drop_id, sources.as_of)
     tables["example_sketches"] = built.sketches.with_columns(drop_id=pl.lit(drop_id)).select(
         list(frame_schema("example_sketches"))
     )

@@ -82,6 +82,7 @@ class Emitter:
         try:
             yield build
         except BaseException as error:
+            build.checks = build.checks or getattr(error, "checks", ())
             self._emit(build, "FAIL" if isinstance(error, Exception) else "ABORT", error)
             raise
         self._emit(build, "COMPLETE")

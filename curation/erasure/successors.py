@@ -20,7 +20,8 @@ import polars as pl
 from contracts.tables import frame_schema
 from contracts.tables.persons import IdKind
 from curation.nightly import kto_weights
-from sinks.drops.formats import PROVENANCE_FILE
+from sinks.drops.checks import fit
+from sinks.drops.formats import PROVENANCE_FILE, PROVENANCE_SCHEMA
 from sinks.drops.manifest import (
     MANIFEST_FILE,
     SUMS_FILE,
@@ -108,16 +109,20 @@ def supersede(
 ) -> str:
     """Publish the successor of a drop, mark the drop, and clear its files; returns the successor's id.
 
-    The rows of the person must have left the tables. The caller holds the build lock. Raises `DropInvalid`
-    when the drop's own files are damaged.
+    The rows of the person must have left the tables. Rows that break a rule of the formats, which drops of
+    older versions may hold, are left out and counted (`unfit`). The caller holds the build lock. Raises
+    `DropInvalid` when the drop's own files are damaged.
     """
     old = published(lake, drop.drop_id) or {}
     folder, new_id = drops_root / old["path"], successor_id(drop.drop_id, erasure_id)
     if published(lake, new_id) is None:
-        rows = read_rows(folder)
+        rows = _whole(read_rows(folder), lake, drop.drop_id)
         mine = _owned(rows, person)
         left, removed = rows.filter(~mine), rows.filter(mine)
-        content = _content(read_manifest(folder), new_id, left, removed, erasure_id)
+        # A drop of an older version may hold rows that none may hold now; an erasure must not wait for them.
+        fine = fit(left)
+        left, unfit = left.filter(fine), left.filter(~fine)
+        content = _content(read_manifest(folder), new_id, left, removed, unfit, erasure_id)
         staged = stage(drops_root, new_id, left, content).folder
         step("staged")
         publish(
@@ -125,7 +130,7 @@ def supersede(
             drops_root,
             staged,
             _registry_row(old, new_id, left, now),
-            _Copies(lake, drop.drop_id, new_id),
+            _Copies(lake, drop.drop_id, new_id, without=unfit["example_id"]),
             step=step,
         )
     mark_superseded(
@@ -187,8 +192,24 @@ def _counts(rows: pl.DataFrame) -> dict[str, int]:
     return {kind: int(found.get(kind, 0)) for kind in ("preference", "unpaired")}
 
 
+def _whole(rows: pl.DataFrame, lake: Lake, drop_id: str) -> pl.DataFrame:
+    """Rows of a drop with the provenance that files of its layout did not carry yet, from the table."""
+    examples = lake.scan("examples").filter(drop_id=drop_id)
+    known = frame_schema("examples")
+    lacking = [name for name in PROVENANCE_SCHEMA.names if name in known and name not in rows.columns]
+    if not lacking:
+        return rows
+    more = examples.select("example_id", *lacking).collect()
+    return rows.join(more, on="example_id", how="left", maintain_order="left")
+
+
 def _content(
-    old: Mapping[str, Any], new_id: str, left: pl.DataFrame, removed: pl.DataFrame, erasure_id: str
+    old: Mapping[str, Any],
+    new_id: str,
+    left: pl.DataFrame,
+    removed: pl.DataFrame,
+    unfit: pl.DataFrame,
+    erasure_id: str,
 ) -> dict[str, Any]:
     """The manifest of a successor: that of the drop, what changed, and why."""
     kept = {name: value for name, value in old.items() if name not in ("files", "format_version")}
@@ -201,6 +222,7 @@ def _content(
         REASON: {
             "erasure_id": erasure_id,
             "removed": _counts(removed),
+            "unfit": _counts(unfit),
             "note": "funnel, selection and cost are those of the drop it supersedes",
         },
     }
@@ -215,10 +237,11 @@ def _registry_row(old: Mapping[str, Any], new_id: str, left: pl.DataFrame, now: 
 
 
 class _Copies(Mapping[str, pl.DataFrame]):
-    """A drop's rows in the lake under its successor's id, one table in memory at a time."""
+    """A drop's rows in the lake under its successor's id, one table in memory at a time; those of examples in
+    `without` are left out."""
 
-    def __init__(self, lake: Lake, drop_id: str, new_id: str) -> None:
-        self._lake, self._old, self._new = lake, drop_id, new_id
+    def __init__(self, lake: Lake, drop_id: str, new_id: str, *, without: pl.Series) -> None:
+        self._lake, self._old, self._new, self._without = lake, drop_id, new_id, without
 
     def __iter__(self) -> Iterator[str]:
         return iter(COPIED)
@@ -228,7 +251,11 @@ class _Copies(Mapping[str, pl.DataFrame]):
 
     def __getitem__(self, name: str) -> pl.DataFrame:
         rows = self._lake.scan(name).filter(drop_id=self._old).with_columns(drop_id=pl.lit(self._new))
+        gone = self._without.implode()
+        if "example_id" in frame_schema(name):
+            rows = rows.filter(~pl.col("example_id").is_in(gone))
         if name == "lineage":
+            rows = rows.filter(~pl.col("source_id").is_in(gone), ~pl.col("target_id").is_in(gone))
             # Models were trained on the old drop, and on nothing else.
             rows = rows.filter(pl.col("target_kind") != "model")
             moved = (pl.col("target_kind") == "drop") & (pl.col("target_id") == self._old)

@@ -6,18 +6,15 @@ core. Good enough to tell a paraphrase from another question, blind to word orde
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
-from contracts.errors import TerminalError
+from sinks.vocabulary import load_tokenizer, missing, package_root
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -103,30 +100,16 @@ def _cut(text: str | None) -> str:
 def _load() -> StaticEmbeddings:
     try:
         from safetensors.numpy import load_file
-        from tokenizers import Tokenizer
-
-        release = version("wordllama")
-        # Found, not imported: importing it reconfigures logging and pulls in a web client.
-        package = importlib.util.find_spec("wordllama")
     except ImportError as error:
-        raise _missing() from error
-    if package is None or package.origin is None:
-        raise _missing()
-    root = Path(package.origin).parent
+        raise missing() from error
+    root, release = package_root()
     weights = root / "weights" / f"{MODEL}.safetensors"
-    vocabulary = root / "tokenizers" / "l2_supercat_tokenizer_config.json"
-    if not weights.is_file() or not vocabulary.is_file():
-        raise _missing()
+    if not weights.is_file():
+        raise missing()
+    tokenizer, _ = load_tokenizer()
     table = load_file(str(weights))["embedding.weight"].astype(np.float32)
     return StaticEmbeddings(
         table=np.ascontiguousarray(table),
-        tokenizer=Tokenizer.from_file(str(vocabulary)),
+        tokenizer=tokenizer,
         name=f"wordllama:{MODEL}@{release}",
-    )
-
-
-def _missing() -> TerminalError:
-    return TerminalError(
-        "the packaged embedding weights are missing",
-        hint="Reinstall tailrace with its dependencies: the weights ship inside the wheel of wordllama.",
     )

@@ -11,6 +11,8 @@ import pyarrow.parquet as pq
 
 from contracts.errors import DropInvalid
 from sinks.drops.formats import PROVENANCE_FILE
+from sinks.drops.formats.parquet import as_frame
+from sinks.drops.formats.provenance import PLACES
 
 _TEXTS: Final = ("prompt", "chosen", "rejected", "tools")
 
@@ -21,14 +23,14 @@ def read_rows(folder: Path) -> pl.DataFrame:
     Every training file is one that `provenance` names; what else a drop holds is made from the same rows.
     Texts are JSON lists of turns. Raises `DropInvalid` when files are missing or do not fit together.
     """
-    provenance = _frame(_read(folder, PROVENANCE_FILE))
+    provenance = as_frame(_read(folder, PROVENANCE_FILE))
     parts = []
     for (name,), origin in provenance.group_by("file", maintain_order=True):
         rows = _texts(_read(folder, str(name)))
         if rows.height != origin.height:
             raise DropInvalid(f"{name} has {rows.height} rows, {PROVENANCE_FILE} names {origin.height}")
         # `margin`, where a training file has it, is in the provenance of every row.
-        origin = origin.sort("row").drop("file", "row")
+        origin = origin.sort("row").drop(PLACES, strict=False)
         parts.append(
             pl.concat([rows, origin.drop(set(rows.columns) & set(origin.columns))], how="horizontal")
         )
@@ -47,25 +49,9 @@ def _read(folder: Path, name: str) -> pa.Table:
         ) from None
 
 
-def _frame(table: pa.Table) -> pl.DataFrame:
-    frame = pl.from_arrow(pa.table({name: _plain(table[name]) for name in table.column_names}))
-    assert isinstance(frame, pl.DataFrame)
-    return frame
-
-
-def _plain(column: pa.ChunkedArray) -> pa.ChunkedArray:
-    """JSON values as the text they are stored as."""
-    kind = column.type
-    if isinstance(kind, pa.BaseExtensionType):
-        return column.cast(kind.storage_type)
-    if pa.types.is_list(kind) and isinstance(kind.value_type, pa.BaseExtensionType):
-        return column.cast(pa.list_(kind.value_type.storage_type))
-    return column
-
-
 def _texts(table: pa.Table) -> pl.DataFrame:
     """The columns of a training file that are not in its provenance."""
-    rows = _frame(table)
+    rows = as_frame(table)
     turns = {
         name: _json(name, dtype) for name, dtype in rows.schema.items() if name in (*_TEXTS, "completion")
     }
@@ -93,5 +79,5 @@ def _json(column: str, dtype: pl.DataType) -> pl.Expr:
 
 def _empty(provenance: pl.DataFrame) -> pl.DataFrame:
     texts = {name: pl.String() for name in (*_TEXTS, "kind")}
-    schema = {**texts, "label": pl.Boolean(), **provenance.drop("file", "row").schema}
+    schema = {**texts, "label": pl.Boolean(), **provenance.drop(PLACES, strict=False).schema}
     return pl.DataFrame(schema=schema)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import polars as pl
 
 from contracts.errors import DropInvalid, LakeNotWritable
-from sinks.drops.checks import Check
+from sinks.drops.checks import Check, check_files
 from sinks.drops.formats import write_files
 from sinks.drops.manifest import verify, write_manifest
 
@@ -31,13 +31,19 @@ def stage(drops_root: Path, drop_id: str, rows: pl.DataFrame, content: Mapping[s
     """Write a drop's files and manifest into a staging folder and verify them.
 
     Raises `LakeNotWritable` when the folder cannot be written, `DropInvalid` when what was written is not
-    what was meant.
+    what was meant or no trainer should read it (`checks.ChecksFailed`); nothing stays staged then.
     """
     folder = drops_root / f"{STAGING}{drop_id}"
     try:
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        manifest = write_manifest(folder, dict(content), write_files(folder, rows))
+        written = write_files(folder, rows)
+        checked = check_files(folder, written.rows)
+        blocks = {"left_out": written.left_out, "tokens": checked.tokens}
+        manifest = write_manifest(folder, {**content, **blocks}, written.rows)
+    except DropInvalid:
+        shutil.rmtree(folder, ignore_errors=True)
+        raise
     except OSError as error:
         raise LakeNotWritable(
             f"the drops folder {drops_root} cannot be written: {error.strerror}",
@@ -46,4 +52,4 @@ def stage(drops_root: Path, drop_id: str, rows: pl.DataFrame, content: Mapping[s
     if problems := verify(folder):
         raise DropInvalid(f"the staged drop is broken: {'; '.join(problems)}", hint="Check the disk.")
     intact = Check("files_as_written", success=True, expected="0 files changed", actual="0 files changed")
-    return Staged(folder, manifest, (intact,))
+    return Staged(folder, manifest, (*checked.checks, intact))

@@ -7,16 +7,18 @@ from typing import Any
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.chat import Turn, TurnsUnusable, conversation
+from contracts.messages import encode_messages
 from contracts.settings import CurationSettings
 from curation.gates import final_text
 from curation.steps import StepResult
-from curation.turns import edited_turns, split_answer
-from tests.conversations import WORDS, Conversation, conversations, outputs
-from tests.curation.final_rows import final_row, final_rows
+from curation.turns import edited_turns, split_answer, with_turns
+from sinks.drops.checks import fit
+from tests.conversations import WORDS, Conversation, calls, conversations, outputs, text
+from tests.curation.final_rows import final_row, final_rows, turns
 
 ROW: dict[str, Any] = {"edit_ratio": 0.3, "edit_class": "corrective", "turns_problem": None, "label": None}
 
@@ -106,6 +108,8 @@ def pairs(draw: st.DrawFn) -> dict[str, Any]:
 def test_no_bad_pair_passes(row: dict[str, Any]) -> None:
     result = gated(row)
     assert result.kept.height + result.refused.height == 1
+    # What the gate lets through, no check of a drop's files refuses.
+    assert fit(result.kept).all()
     for kept in result.kept.iter_rows(named=True):
         prompt, chosen, rejected = (json.loads(kept[name]) for name in ("prompt", "chosen", "rejected"))
         assert kept["prompt"] == row["prompt"]
@@ -120,3 +124,73 @@ def test_no_bad_pair_passes(row: dict[str, Any]) -> None:
 def squeezed(turn: Turn) -> tuple[list[str], list[Any]]:
     """Words and calls, ids left out: what a model would learn."""
     return turn["content"].split(), [c["function"] for c in turn.get("tool_calls") or ()]
+
+
+ROLES = st.sampled_from(["system", "developer", "user", "assistant", "tool", "critic"])
+
+
+@st.composite
+def wild_rows(draw: st.DrawFn) -> dict[str, Any]:
+    """A row from messages in any order, by anybody, saying anything or nothing."""
+    said = st.builds(text, ROLES, WORDS | st.sampled_from(["", " \n", "a\x00b"]))
+    runs = st.one_of(said.map(lambda one: [one]), calls(), calls(answered=False))
+    inputs = [message for run in draw(st.lists(runs, max_size=4)) for message in run]
+    outputs = [message for run in draw(st.lists(runs, min_size=1, max_size=2)) for message in run]
+    inputs_json, outputs_json = (encode_messages(messages) for messages in (inputs, outputs))
+    frame = pl.DataFrame(
+        {"input_messages": [inputs_json], "output_messages": [outputs_json], "edit_text": ["x"]}
+    )
+    (made,) = with_turns(frame).iter_rows(named=True)
+    paired = draw(st.booleans())
+    return {
+        **final_row("r"),
+        "kind": "preference" if paired else "unpaired",
+        "prompt": made["prompt_turns"],
+        "chosen": made["edit_turns"] if paired else None,
+        "rejected": made["response_turns"],
+        "label": None if paired else False,
+        "turns_problem": made["turns_problem"],
+    }
+
+
+@settings(max_examples=15)
+@given(st.lists(wild_rows(), min_size=1, max_size=8))
+def test_what_the_gate_lets_through_passes_the_checks_of_a_drop(rows: list[dict[str, Any]]) -> None:
+    result = gated(*(row | {"request_ids": [f"r{n}"]} for n, row in enumerate(rows)))
+    assert fit(result.kept).all()
+    assert result.kept.height + result.refused.height == len(rows)
+    # And it refuses nothing else but what it alone knows.
+    more = {"several_turns", "identical_sides", "edit_rewrite"}
+    refused = result.refused.filter(~pl.col("reason").is_in(more))
+    numbers = [int(ids[0][1:]) for ids in refused["request_ids"]]
+    assert not fit(as_rows([rows[n] for n in numbers])).any()
+
+
+def as_rows(rows: list[dict[str, Any]]) -> pl.DataFrame:
+    """Rows as `fit` takes them."""
+    names = ("kind", "prompt", "chosen", "rejected")
+    made = [{name: row[name] for name in names} for row in rows]
+    return pl.DataFrame(made, schema=dict.fromkeys(names, pl.String))
+
+
+@pytest.mark.parametrize(
+    ("prompt", "reason"),
+    [
+        ([("system", "s"), ("user", "u")], None),
+        ([("user", "u"), ("assistant", "a"), ("user", "u")], None),
+        ([("user", "u"), ("user", "u")], "roles_do_not_alternate"),
+        ([("assistant", "a"), ("user", "u")], "roles_do_not_alternate"),
+        ([("user", "u"), ("system", "s"), ("user", "u")], "roles_do_not_alternate"),
+        ([("system", "s"), ("system", "s"), ("user", "u")], "roles_do_not_alternate"),
+        ([("critic", "c"), ("user", "u")], "roles_do_not_alternate"),
+        ([("user", "u"), ("assistant", "a")], "prompt_end"),
+        ([("user", " ")], "empty_turn"),
+        ([("system", ""), ("user", "u")], "empty_turn"),
+        ([("user", "a\x00b")], "nul_character"),
+    ],
+)
+def test_prompts(prompt: list[tuple[str, str]], reason: str | None) -> None:
+    result = gated({**final_row("r"), "prompt": turns(*prompt)})
+    assert result.refused["reason"].to_list() == ([] if reason is None else [reason])
+    if reason == "roles_do_not_alternate":
+        assert result.refused["detail"].str.contains(r"^turns [sua?]+$").all()

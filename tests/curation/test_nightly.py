@@ -7,6 +7,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from polars.testing import assert_frame_equal
 
 from contracts.errors import TerminalError
 from contracts.settings import CurationSettings, Settings
@@ -253,11 +254,16 @@ def test_provenance_says_how_each_row_was_chosen_and_what_it_stands_for(lake: La
     assert failures["safety"].to_list() == [True, False]
     assert failures["cluster_size"].to_list() == [1, 2]
     assert failures["design_weight"].to_list() == [1.0, 2.0]
-    assert (
-        rows.select(pl.all().exclude("model", "license", "margin").is_not_null().all()).row(0).count(False)
-        == 0
-    )
     stored = lake.scan("examples").collect()
+    # What an auditor asks of the files, the table answers alike.
+    both = sorted(set(rows.columns) & set(stored.columns))
+    assert {"consent_scope", "consent_policy_version", "consent_as_of", "transforms", "judge_epoch"} < set(
+        both
+    )
+    assert "user_key" not in rows.columns
+    assert_frame_equal(rows.select(both).sort("example_id"), stored.select(both).sort("example_id"))
+    unknown = {name for name in both if rows[name].null_count()}
+    assert unknown <= {"model", "base_model", "license", "guideline_version", "consent_policy_version"}
     assert sorted(map(len, stored["cluster_request_ids"]))[-1] == 2
 
 
@@ -370,11 +376,16 @@ def test_the_manifest_names_judge_inputs_and_every_file(lake: Lake, tmp_path: Pa
     }
     assert set(manifest["files"]) == {
         "preference/train.parquet",
-        "openai/train.jsonl",
+        "sft/train.parquet",
+        "prompts/train.parquet",
+        "openai/preference/train.jsonl",
+        "openai/sft/train.jsonl",
         "provenance.parquet",
     }
+    assert manifest["left_out"] == {}
+    assert set(manifest["tokens"]["files"]) == set(manifest["files"]) - {"provenance.parquet"}
     assert manifest["counts"]["preference"] == 1
-    lines = (result.folder / "openai/train.jsonl").read_text().splitlines()
+    lines = (result.folder / "openai/preference/train.jsonl").read_text().splitlines()
     assert json.loads(lines[0]) == {
         "input": {"messages": [{"role": "user", "content": "What is the capital of Australia? (a)"}]},
         "preferred_output": [{"role": "assistant", "content": RIGHT}],

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 from contracts.chat import Turn, conversation, openai_turn
-from sinks.drops.formats import PROVENANCE_SCHEMA, write_files
+from sinks.drops.formats import ROW_COLUMNS, Written, write_files
 from tests.conversations import Conversation, conversations
 
 FIND = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
@@ -52,15 +52,15 @@ def row(name: str, **fields: Any) -> dict[str, Any]:
     return {k: json.dumps(v) if k in ("prompt", "chosen", "rejected") and v else v for k, v in made.items()}
 
 
-def written(folder: Path, *rows: dict[str, Any]) -> dict[str, int]:
+def drop_rows(*rows: dict[str, Any]) -> pl.DataFrame:
+    """Rows as a build has them."""
     schema = {"label": pl.Boolean, "tools": pl.String, "margin": pl.Float64, "chosen": pl.String}
-    frame = pl.DataFrame(list(rows), schema_overrides=schema | {"rejected": pl.String})
-    kinds = {f.name: f.type for f in PROVENANCE_SCHEMA if f.name not in (*frame.columns, "file", "row")}
-    empty = pl.from_arrow(PROVENANCE_SCHEMA.empty_table())
-    assert isinstance(empty, pl.DataFrame)
-    frame = frame.with_columns(pl.lit(None, dtype=empty.schema[name]).alias(name) for name in kinds)
+    return pl.DataFrame(list(rows), schema_overrides=schema | {"rejected": pl.String})
+
+
+def written(folder: Path, *rows: dict[str, Any]) -> Written:
     folder.mkdir(parents=True, exist_ok=True)
-    return write_files(folder, frame)
+    return write_files(folder, drop_rows(*rows))
 
 
 @pytest.fixture
@@ -76,13 +76,20 @@ def load(tmp_path: Path) -> Any:
 
 def test_plain_rows_keep_the_plain_columns(tmp_path: Path, load: Any) -> None:
     files = written(tmp_path, row("a"), row("b", split="validation"), row("c"))
-    assert files == {
+    assert files.rows == {
         "preference/train.parquet": 2,
         "preference/validation.parquet": 1,
-        "openai/train.jsonl": 2,
-        "openai/validation.jsonl": 1,
+        "sft/train.parquet": 2,
+        "sft/validation.parquet": 1,
+        "prompts/train.parquet": 1,
+        "prompts/validation.parquet": 1,
+        "openai/preference/train.jsonl": 2,
+        "openai/preference/validation.jsonl": 1,
+        "openai/sft/train.jsonl": 2,
+        "openai/sft/validation.jsonl": 1,
         "provenance.parquet": 3,
     }
+    assert files.left_out == {}
     pairs = load(tmp_path / "preference")
     assert {name: split.num_rows for name, split in pairs.items()} == {"train": 2, "validation": 1}
     assert pairs["train"].column_names == ["prompt", "chosen", "rejected"]
@@ -132,7 +139,7 @@ def test_a_margin_column_is_there_when_every_pair_has_one(tmp_path: Path, load: 
 def test_lines_for_the_openai_api(tmp_path: Path) -> None:
     prompt = [*QUESTION, CALL, RESULT]
     written(tmp_path, row("a"), row("b", prompt=prompt, tools=json.dumps([FIND])))
-    plain, tooled = map(json.loads, (tmp_path / "openai" / "train.jsonl").read_text().splitlines())
+    plain, tooled = map(json.loads, (tmp_path / "openai/preference/train.jsonl").read_text().splitlines())
     assert plain == {
         "input": {"messages": QUESTION},
         "preferred_output": says("good a"),
@@ -145,28 +152,77 @@ def test_lines_for_the_openai_api(tmp_path: Path) -> None:
     assert answer == {"role": "tool", "content": "42", "tool_call_id": "call00001"}
 
 
-def test_provenance_points_at_every_row(tmp_path: Path) -> None:
+def test_provenance_points_at_every_row_of_every_file(tmp_path: Path) -> None:
     rows = [row(f"r{n}", split="validation" if n % 3 == 0 else "train") for n in range(7)]
-    rows.append(row("u", kind="unpaired", chosen=None, label=False))
-    written(tmp_path, *rows)
-    for entry in pl.read_parquet(tmp_path / "provenance.parquet").iter_rows(named=True):
-        assert entry["file"].endswith(f"/{entry['split']}.parquet")
-        found = pl.read_parquet(tmp_path / entry["file"]).row(entry["row"], named=True)
-        if entry["example_id"] != "u":
-            assert found["chosen"][0]["content"] == f"good {entry['example_id']}"
+    rows.append(row("r7", chosen=[CALL]))
+    rows.append(row("u0", kind="unpaired", chosen=None, label=False))
+    rows.append(row("u1", kind="unpaired", rejected=None, label=True, prompt=[*QUESTION, CALL, RESULT]))
+    rows.append(row("u2", kind="unpaired", rejected=None, label=True))
+    files = written(tmp_path, *rows)
+    assert files.left_out == {"openai/preference/train.jsonl": {"tool_calls_in_output": 1}}
+    provenance = pl.read_parquet(tmp_path / "provenance.parquet")
+    assert sorted(provenance["example_id"]) == [made["example_id"] for made in rows]
+    given = {made["example_id"]: made for made in rows}
+    named: dict[str, set[int]] = {}
+    for entry in provenance.iter_rows(named=True):
+        made = given[entry["example_id"]]
+        prompt, answer = json.loads(made["prompt"]), json.loads(made["chosen"] or made["rejected"])
+        places = {entry["file"]: entry["row"]}
+        places |= {p.format(entry["split"]): entry[column] for column, p in ROW_COLUMNS.items()}
+        for name, number in places.items():
+            if number is None:
+                continue
+            named.setdefault(name, set()).add(number)
+            found = at(tmp_path / name, number)
+            kind = name.rpartition("/")[0]
+            if kind == "prompts":
+                assert found["prompt"] == prompt
+            elif kind == "sft":
+                assert found["messages"] == prompt + answer
+            elif kind == "openai/sft":
+                assert found["messages"][-1] == {**openai_turn(answer[0]), "weight": 1}
+            elif kind == "openai/preference":
+                assert found["preferred_output"] == answer
+            else:
+                assert answer in (found.get("chosen"), found.get("completion"))
+    assert {name: len(numbers) for name, numbers in named.items()} == {
+        name: count for name, count in files.rows.items() if name != "provenance.parquet"
+    }
+
+
+def at(path: Path, number: int) -> Any:
+    """A row of a training file as a trainer sees it."""
+    if path.suffix == ".jsonl":
+        return json.loads(path.read_text().splitlines()[number])
+    found = pl.read_parquet(path).row(number, named=True)
+    return {
+        name: [json.loads(turn) if isinstance(turn, str) else turn for turn in value]
+        if isinstance(value, list)
+        else value
+        for name, value in found.items()
+    }
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversations())
 def test_any_conversation_survives_the_files(tmp_path: Path, talk: Conversation) -> None:
     asked, answered = conversation(talk.inputs, talk.outputs)
-    folder = tmp_path / "drop"
-    written(folder, row("a", prompt=asked, chosen=answered))
-    (line,) = map(json.loads, (folder / "openai" / "train.jsonl").read_text().splitlines())
-    assert line["input"]["messages"] == [openai_turn(turn) for turn in asked]
-    read = datasets.Dataset.from_parquet(
-        str(folder / "preference" / "train.parquet"),
-        cache_dir=str(tmp_path / f"cache{hash(str(asked + answered))}"),
-    )
-    assert read[0]["prompt"] == asked
-    assert read[0]["chosen"] == answered
+    folder = tmp_path / f"drop{hash(str(asked + answered))}"
+    files = written(folder, row("a", prompt=asked, chosen=answered))
+    (line,) = map(json.loads, (folder / "openai/sft/train.jsonl").read_text().splitlines())
+    learned = [turn.pop("weight") for turn in line["messages"] if turn["role"] == "assistant"]
+    assert learned == [0] * (len(learned) - 1) + [1]
+    assert line["messages"] == [openai_turn(turn) for turn in asked + answered]
+    pairs = folder / "openai/preference/train.jsonl"
+    assert pairs.exists() != bool(files.left_out)
+    if pairs.exists():
+        (line,) = map(json.loads, pairs.read_text().splitlines())
+        assert line["input"]["messages"] == [openai_turn(turn) for turn in asked]
+    for name, texts in (
+        ("preference", {"prompt": asked, "chosen": answered}),
+        ("sft", {"messages": asked + answered}),
+    ):
+        read = datasets.Dataset.from_parquet(
+            str(folder / name / "train.parquet"), cache_dir=str(folder / "cache")
+        )
+        assert {column: read[0][column] for column in texts} == texts

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import DropInvalid
 from sinks.drops.formats import PROVENANCE_SCHEMA, write_files
+from sinks.drops.formats.provenance import PLACES
 from sinks.drops.reading import read_rows
 
 Text = st.text(st.characters(exclude_categories=["Cs"]), max_size=12)
@@ -36,7 +37,7 @@ def drop_rows(given_rows: list[dict[str, Any]]) -> pl.DataFrame:
     """Rows as a build has them: pairs where `label` is null, else one side."""
     provenance = pl.from_arrow(PROVENANCE_SCHEMA.empty_table())
     assert isinstance(provenance, pl.DataFrame)
-    schema = provenance.drop("file", "row").schema | {
+    schema = provenance.drop(PLACES).schema | {
         **dict.fromkeys(("prompt", "chosen", "rejected", "kind", "tools"), pl.String()),
         "label": pl.Boolean(),
     }
@@ -79,7 +80,7 @@ def test_what_was_written_is_read_and_written_again_alike(given_rows: list[dict[
         assert set(columns) >= {"example_id", "request_ids", "prompt", "chosen", "rejected", "label", "kind"}
         assert meaning(read.select(columns)) == meaning(rows.select(columns))
         assert write_files(Path(second), read) == written
-        for name in written:
+        for name in written.rows:
             assert (Path(first) / name).read_bytes() == (Path(second) / name).read_bytes(), name
 
 
@@ -88,8 +89,10 @@ def test_files_that_are_missing_or_do_not_fit_are_refused(tmp_path: Path) -> Non
         read_rows(tmp_path)
     turns = [{"role": "user", "content": "a"}]
     rows = drop_rows([{"prompt": turns, "said": turns, "other": turns, "label": None}] * 2)
-    names = [name for name in write_files(tmp_path, rows) if name.endswith(".parquet") and "prov" not in name]
-    training = next(tmp_path / name for name in names if pl.read_parquet(tmp_path / name).height)
+    names = [
+        name for name in write_files(tmp_path, rows).rows if name.endswith(".parquet") and "prov" not in name
+    ]
+    training = next(tmp_path / name for name in names if name.startswith("preference/"))
     pl.read_parquet(training).head(1).write_parquet(training)
     with pytest.raises(DropInvalid, match="rows"):
         read_rows(tmp_path)
