@@ -293,7 +293,7 @@ def test_both_ways_of_looking_at_plain_turns_agree(turns: list[dict[str, str]]) 
     assert not (by_column["empty"] & ~one_by_one["empty"]).any()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversations())
 def test_rows_that_are_fit_pass_as_files(tmp_path: Path, talk: Conversation) -> None:
     asked, answered = conversation(talk.inputs, talk.outputs)
