@@ -12,7 +12,9 @@ from contracts.errors import DropInvalid
 
 MANIFEST_FILE: Final = "manifest.json"
 SUMS_FILE: Final = "SHA256SUMS"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""Layout of a drop's folder. 2: files for SFT and prompts, OpenAI's files by kind, and a provenance
+that names the row of every file."""
 
 
 def sha256(path: Path) -> str:

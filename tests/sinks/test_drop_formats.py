@@ -7,13 +7,13 @@ from pathlib import Path
 from typing import Any
 
 import datasets
-import msgspec
 import polars as pl
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from contracts.chat import Turn, conversation, openai_turn
+from contracts.errors import DropInvalid
 from sinks.drops.formats import ROW_COLUMNS, Written, parquet, write_files
 from tests.conversations import Conversation, conversations
 
@@ -51,7 +51,8 @@ def row(name: str, **fields: Any) -> dict[str, Any]:
         "request_ids": [name],
         **fields,
     }
-    return {k: json.dumps(v) if k in ("prompt", "chosen", "rejected") and v else v for k, v in made.items()}
+    turns = ("prompt", "chosen", "rejected")
+    return {k: json.dumps(v) if k in turns and v is not None else v for k, v in made.items()}
 
 
 def drop_rows(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -292,8 +293,24 @@ def test_turns_that_both_sides_begin_with_move_into_the_input_of_the_api(tmp_pat
 
 def test_a_half_surrogate_is_refused_rather_than_read_as_something_else(tmp_path: Path) -> None:
     broken = drop_rows(row("a")).with_columns(chosen=pl.lit('[{"role":"assistant","content":"\\ud800"}]'))
-    with pytest.raises(msgspec.DecodeError):
+    with pytest.raises(DropInvalid, match="other than turns"):
         write_files(tmp_path, broken)
     paired = broken.with_columns(chosen=pl.lit('[{"role":"assistant","content":"\\ud83d\\ude00"}]'))
     write_files(tmp_path, paired)
     assert at(tmp_path / "preference/train.parquet", 0)["chosen"] == says("\U0001f600")
+
+
+@pytest.mark.parametrize("broken", ["no json, but a text of a user", '{"role": "user"}', "[1]"])
+@pytest.mark.parametrize("tools", [None, json.dumps([FIND])])
+def test_rows_without_turns_are_refused_without_a_word_of_them(
+    tmp_path: Path, broken: str, tools: str | None
+) -> None:
+    rows = drop_rows(row("a"), row("b", prompt=[*QUESTION, CALL, RESULT], tools=tools))
+    with pytest.raises(DropInvalid, match="other than turns") as told:
+        write_files(tmp_path, rows.with_columns(chosen=pl.lit(broken)))
+    assert broken not in str(told.value)
+
+
+def test_an_empty_prompt_is_left_to_the_checks(tmp_path: Path) -> None:
+    written(tmp_path, row("a", prompt=[]))
+    assert at(tmp_path / "sft/train.parquet", 0)["messages"] == says("good a")

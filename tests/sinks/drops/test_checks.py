@@ -274,6 +274,16 @@ def test_an_error_names_the_first_rows_and_counts_the_rest(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("tools", [None, json.dumps([FIND])])
+def test_a_turn_that_says_nothing_of_its_role_is_no_turn(tmp_path: Path, tools: str | None) -> None:
+    rows = drop_rows(row("a"), row("b", prompt=[*QUESTION, CALL, RESULT] if tools else QUESTION, tools=tools))
+    broken = rows.with_columns(chosen=pl.lit('[{"role": 1}]'))
+    with pytest.raises(ChecksFailed, match="other than turns"):
+        stage(tmp_path, "d", broken, {"drop_id": "d"})
+    assert not fit(broken).any()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_staged_drop_says_what_was_checked(tmp_path: Path) -> None:
     staged = stage(tmp_path, "d", drop_rows(row("a"), row("b", chosen=[CALL])), {"drop_id": "d"})
     assert all(check.success for check in staged.checks)
