@@ -18,7 +18,6 @@ from console.drop_files import COLUMNS, file_rows, left_out_lines
 from console.drop_ids import resolve
 from console.forecast import show_rehearsal
 from console.funnel import show_funnel, show_reasons
-from console.length_words import in_a_line
 from console.moments import parse_as_of
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
@@ -34,6 +33,7 @@ from curation.weights import resolve_model
 from sinks.drops.manifest import verify as verify_folder
 from sinks.drops.publish import registry, summary
 from sinks.lake import Lake
+from sinks.pages.length_words import in_a_line
 
 
 class Engine(StrEnum):

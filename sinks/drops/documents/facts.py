@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from console.report import judges
-from console.report.text import count, label, percent
+from sinks.drops.documents import judges
 from sinks.drops.formats import SPLITS
+from sinks.pages.text import count, label, percent
 
 PAIR_KEYS: Final = ("preference_rows", "preference", "preferences", "pairs")
 UNPAIRED_KEYS: Final = ("unpaired_rows", "unpaired", "kto")
