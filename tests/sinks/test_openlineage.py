@@ -138,7 +138,7 @@ def test_a_real_build_tells_what_it_read_and_wrote(tmp_path: Path) -> None:
     read = {i["name"]: int(i["facets"]["version"]["datasetVersion"]) for i in complete["inputs"]}
     assert read["interactions"] == lake.version("interactions")
     rows = {
-        o["name"].split("/", 2)[2]: o["outputFacets"]["outputStatistics"].get("rowCount")
+        o["name"].split("/", 2)[2]: o["outputFacets"]["outputStatistics"]["rowCount"]
         for o in complete["outputs"]
     }
     assert rows["preference/train.parquet"] == result.preference_rows == 1

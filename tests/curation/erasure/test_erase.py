@@ -387,6 +387,7 @@ def test_a_successor_without_the_person_takes_the_drops_place(world: World) -> N
     mine = rows["request_ids"].list.eval(pl.element().str.contains(ANNA)).list.any()
     assert sorted(left["example_id"]) == sorted(rows.filter(~mine)["example_id"])
     assert manifest["counts"]["preference"] + manifest["counts"]["unpaired"] == left.height
+    assert f"It stands in for drop {old.drop_id}" in (folder / "README.md").read_text()
     assert (world.settings.drops_root / "LATEST").read_text().strip() == new_id
     assert registry(world.lake)["drop_id"][0] == new_id
     # What is left of the old drop says where to go.
