@@ -92,7 +92,7 @@ def card(drop: Drop) -> str:
             left_out=[
                 (name, _refused(reasons)) for name, reasons in facts.part_of(manifest, "left_out").items()
             ],
-            tokens=token_lengths(manifest),
+            tokens=token_lengths(manifest, drop.tables),
             tokenizer=tokenizer(manifest),
             inputs=sorted(facts.part_of(manifest, "inputs").items()),
             config_hash=str(manifest.get("config_hash") or ""),

@@ -50,7 +50,7 @@ def consent(drop: Drop) -> list[str]:
         "was made and it was still in force when the drop was built.",
         f"Requests whose consent was never recorded were {'allowed' if allowed else 'refused'}.",
         f"Actors: {_names(config.get('actors'))}.",
-        "Requests of the held-out split were refused; whole users (else sessions) are in it.",
+        "Requests of the held-out split were refused; it holds whole users (else sessions).",
     ]
     for key, name in (("licenses", "licences"), ("regions", "regions")):
         if config.get(key):
@@ -109,7 +109,7 @@ def redaction(drop: Drop) -> list[str]:
     spans = part_of(block, "spans")
     kinds = ", ".join(f"{label(kind)} {count(n)}" for kind, n in sorted(spans.items())) or "none found"
     return [
-        f"Personal data was replaced by placeholders before curation ({label(block['version'])}). Spans in "
+        f"Personal data was replaced by placeholders ({label(block['version'])}). Spans in "
         f"all texts read: {kinds}. Detectors work on patterns and word lists; what they do not know stays.",
         "User ids are keyed pseudonyms and are not part of the drop.",
     ]
@@ -155,7 +155,9 @@ def limits(drop: Drop) -> list[str]:
     ]
     read = drop.summary.counts["verdict_source"].get("human")
     if part_of(drop.manifest, "judge").get("kind") == RULES and not read:
-        said.append("The judge is a set of rules over the evidence; no model and no person read the texts.")
+        said.append(
+            "The judge is a set of rules over the evidence; no model and no annotator read the texts."
+        )
     if bias := length_bias(drop):
         said.append(bias)
     if own := drop.summary.self_approved:

@@ -58,7 +58,7 @@ def report(drop: Drop) -> str:
         succession=phrases.succession(drop),
         tiles=_tiles(drop),
         tables=[_table(table) for table in drop.tables],
-        tokens=token_lengths(manifest),
+        tokens=token_lengths(manifest, drop.tables),
         tokenizer=label(tokenizer(manifest), 96),
         left_out=[
             (label(file, 80), _reasons(found)) for file, found in facts.part_of(manifest, "left_out").items()
@@ -75,7 +75,7 @@ def report(drop: Drop) -> str:
         consent=phrases.consent(drop),
         redaction=phrases.redaction(drop),
         limits=phrases.limits(drop),
-        checks=[(words(check.name), check.expected, check.actual) for check in drop.checks if check.success],
+        checks=_checks(drop),
         inputs=[(label(name), str(version)) for name, version in facts.part_of(manifest, "inputs").items()],
         versions=_versions(drop),
         settings=[(name, _value(value)) for name, value in facts.part_of(manifest, "config").items()],
@@ -181,6 +181,16 @@ def _histograms(drop: Drop) -> list[tuple[str, str, Histogram]]:
             )
             found.append((name, about, Histogram(bins, "0", "1", f"{name} of rows. {said}.", colour)))
     return found
+
+
+def _checks(drop: Drop) -> list[tuple[str, str, str]]:
+    """Passed checks as (data set, what was found, rules): one for those that found the same in a data set."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for check in drop.checks:
+        if check.success:
+            table, _, rule = check.name.rpartition(".")
+            found.setdefault((table, check.actual), []).append(words(rule))
+    return [(label(table), said, ", ".join(rules)) for (table, said), rules in found.items()]
 
 
 def _versions(drop: Drop) -> list[tuple[str, str]]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from sinks.drops.documents.facts import part_of
+from sinks.drops.documents.tables import Table
 from sinks.pages.text import count
 
 
@@ -22,12 +23,18 @@ class TokenLengths:
     longest: str
 
 
-def token_lengths(manifest: Mapping[str, Any]) -> list[TokenLengths]:
-    """Lengths by file and column; none where the manifest has no such block."""
+def token_lengths(manifest: Mapping[str, Any], tables: Sequence[Table]) -> list[TokenLengths]:
+    """Lengths by column of the first split of every Parquet table; none where the manifest has no such block.
+
+    The other splits are alike, and JSON lines hold the same texts; the manifest has them all.
+    """
+    files = part_of(manifest, "tokens", "files")
     return [
-        TokenLengths(file, column, *(count(found[key]) for key in ("p50", "p90", "p99", "max")))
-        for file, about in part_of(manifest, "tokens", "files").items()
-        for column, found in part_of(about, "columns").items()
+        TokenLengths(file.name, column, *(count(found[key]) for key in ("p50", "p90", "p99", "max")))
+        for table in tables
+        if table.schema is not None
+        for file in list(table.files.values())[:1]
+        for column, found in part_of(files, file.name, "columns").items()
     ]
 
 

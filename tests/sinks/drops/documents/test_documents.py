@@ -67,14 +67,13 @@ def test_names_that_applications_chose_are_text(folder: Path) -> None:
 
 def test_rows_a_format_cannot_hold_and_lengths_are_named_where_known(tmp_path: Path, folder: Path) -> None:
     statistics = {"min": 1, "mean": 3.0, "p50": 3, "p90": 8, "p99": 1234, "max": 4321}
+    lengths = {"sft/train.parquet": {"columns": {"messages": statistics}}}
     manifest = content(
-        files={},
-        tokens={
-            "tokenizer": "words-1",
-            "files": {"sft/train.parquet": {"columns": {"messages": statistics}}},
-        },
+        files={"sft/train.parquet": {"rows": 3, "bytes": 9, "sha256": "0" * 64}},
+        tokens={"tokenizer": "words-1", "files": lengths},
         left_out={"openai/preference/train.jsonl": {"no_text_in_output": 2}},
     )
+    (tmp_path / "sft").symlink_to(folder / "sft")
     write_documents(tmp_path, manifest, ROWS)
     for name in ("README.md", "report.html"):
         text = (tmp_path / name).read_text()
