@@ -53,7 +53,7 @@ def summarise(rows: pl.DataFrame) -> Summary:
 
     A provenance column that is not there counts as one without values: drops of older releases have fewer.
     """
-    unpaired = rows.filter(pl.col("kind") == "unpaired")["label"]
+    unpaired = rows["label"].filter(rows["kind"] == "unpaired")
     good = int(unpaired.sum())
     moments = _column(rows, "occurred_at", pl.Datetime("us", "UTC")).drop_nulls()
     return Summary(
@@ -77,8 +77,9 @@ def _column(rows: pl.DataFrame, name: str, dtype: pl.DataType) -> pl.Series:
 
 
 def _counts(values: pl.Series) -> dict[str, int]:
-    counted = values.fill_null("").alias("value").value_counts(name="rows")
-    return dict(counted.sort(["rows", "value"], descending=[True, False]).iter_rows())
+    counted = values.alias("value").value_counts(name="rows")
+    named = counted.group_by(pl.col("value").fill_null("")).agg(pl.col("rows").sum())
+    return dict(named.sort(["rows", "value"], descending=[True, False]).iter_rows())
 
 
 def _bins(values: pl.Series) -> list[int]:
