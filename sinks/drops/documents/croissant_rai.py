@@ -25,7 +25,7 @@ def provenance(drop: Drop) -> Node:
     activity: Node = {
         "@type": "prov:Activity",
         "rdfs:label": "tailrace drop",
-        "prov:wasAssociatedWith": _agent(f"Tailrace {drop.manifest.get('code_version') or ''}".strip()),
+        "prov:wasAssociatedWith": agent(f"Tailrace {drop.manifest.get('code_version') or ''}".strip()),
     }
     if config := drop.manifest.get("config_hash"):
         activity["prov:used"] = _entity(f"urn:sha256:{config}", "Settings of the build")
@@ -41,7 +41,8 @@ def _entity(identifier: str, name: str) -> Node:
     return {"@type": "prov:Entity", "@id": identifier, "rdfs:label": name}
 
 
-def _agent(name: str) -> Node:
+def agent(name: str) -> Node:
+    """A program that did something."""
     return {"@type": "prov:SoftwareAgent", "rdfs:label": name}
 
 
@@ -97,7 +98,7 @@ def rai(drop: Drop) -> Node:
             f"One verdict per judged request. Rows whose verdict is a person's: {count(people)} of "
             f"{count(summary.examples)}."
         ),
-        "rai:machineAnnotationTools": _tools(drop),
+        "rai:machineAnnotationTools": judges(drop),
         "rai:personalSensitiveInformation": phrases.redaction(drop),
         "rai:dataBiases": [
             *filter(None, [phrases.length_bias(drop)]),
@@ -127,7 +128,8 @@ def _steps(drop: Drop) -> list[str]:
     ]
 
 
-def _tools(drop: Drop) -> list[str]:
+def judges(drop: Drop) -> list[str]:
+    """Names of the judges, the first with its model."""
     judge = part_of(drop.manifest, "judge")
     named = [label(judge[key]) for key in ("judge", "model") if judge.get(key)]
     epochs = part_of(judge, "epochs")

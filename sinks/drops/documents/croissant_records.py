@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from sinks.drops.documents.columns import COLUMNS, TABLES
 from sinks.drops.documents.croissant_files import file_set
+from sinks.drops.documents.croissant_rai import agent, judges
 from sinks.drops.documents.drop import Drop
 from sinks.drops.documents.tables import WHOLE, Table
 
@@ -27,7 +28,8 @@ def record_sets(drop: Drop) -> list[Node]:
     """A record set per Parquet table, after the one that names the splits."""
     tables = [table for table in drop.tables if table.schema is not None]
     names = sorted({split for table in tables for split in table.files if split in SPLIT_TYPES})
-    return [*([_splits(names)] if names else []), *(_records(table) for table in tables)]
+    judged = {"prov:wasAttributedTo": [agent(name) for name in judges(drop)]}
+    return [*([_splits(names)] if names else []), *(_records(table, judged) for table in tables)]
 
 
 def _splits(names: list[str]) -> Node:
@@ -46,7 +48,7 @@ def _splits(names: list[str]) -> Node:
     }
 
 
-def _records(table: Table) -> Node:
+def _records(table: Table, judged: Node) -> Node:
     assert table.schema is not None
     key = KEYS.get(table.name)
     return {
@@ -57,7 +59,7 @@ def _records(table: Table) -> Node:
         **({"key": {"@id": f"{table.name}/{key}"}} if key else {}),
         "field": [
             *([_split(table)] if WHOLE not in table.files else []),
-            *(_field(table, column) for column in table.schema),
+            *(_field(table, column, judged) for column in table.schema),
         ],
     }
 
@@ -79,7 +81,7 @@ def _split(table: Table) -> Node:
     }
 
 
-def _field(table: Table, column: pa.Field) -> Node:
+def _field(table: Table, column: pa.Field, judged: Node) -> Node:
     name, kind = f"{table.name}/{column.name}", column.type
     node: Node = {"@type": "cr:Field", "@id": name, "name": column.name}
     if described := COLUMNS.get(column.name):
@@ -90,8 +92,9 @@ def _field(table: Table, column: pa.Field) -> Node:
         if pa.types.is_struct(kind.value_type):
             return node | {"subField": [_part(name, part, source) for part in kind.value_type]}
         kind = kind.value_type
-    types = [data_type(kind), *(["cr:Label"] if name in LABELS else [])]
-    return node | {"dataType": types if len(types) > 1 else types[0], "source": source}
+    if name in LABELS:
+        return node | {"dataType": [data_type(kind), "cr:Label"], "source": source, **judged}
+    return node | {"dataType": data_type(kind), "source": source}
 
 
 def _part(name: str, part: pa.Field, source: Node) -> Node:

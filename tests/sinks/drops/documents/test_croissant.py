@@ -78,6 +78,9 @@ def test_provenance_and_terms_resolve_to_their_vocabularies(folder: Path) -> Non
     assert str(graph.value(constraint, odrl.rightOperand)) == "training"
     assert graph.value(data, croissant.isLiveDataset).toPython() is False
     assert len(list(graph.objects(data, croissant.recordSet))) == 6
+    label = next(s for s in graph.subjects(rdflib.SDO.name) if str(s).endswith("unpaired/label"))
+    (judge,) = graph.objects(label, prov.wasAttributedTo)
+    assert str(graph.value(judge, rdflib.RDFS.label)).endswith("judge-1")
     rai = "http://mlcommons.org/croissant/RAI/"
     assert graph.value(data, rdflib.URIRef(f"{rai}personalSensitiveInformation")) is not None
 
