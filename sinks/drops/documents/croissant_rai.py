@@ -90,7 +90,7 @@ def rai(drop: Drop) -> Node:
         "rai:dataManipulationProtocol": " ".join(phrases.redaction(drop)),
         "rai:dataAnnotationProtocol": " ".join(
             [
-                "Each row carries the verdict of a judge on its request; pairs also rest on what a user did.",
+                "Each row carries the verdict of a judge on its request; pairs of people rest on theirs too.",
                 *phrases.judge(drop),
             ]
         ),

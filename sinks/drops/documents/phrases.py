@@ -15,6 +15,12 @@ from sinks.drops.documents.lengths import lengths
 from sinks.pages.text import count, label, percent, plural, words
 
 RULES: Final = "rules"
+KINDS: Final = {
+    RULES: "evidence rules, which read no text",
+    "openai": "a language model",
+    "panel": "a panel of language models",
+    "bench": "several judges, by feature",
+}
 
 
 def title(drop: Drop) -> str:
@@ -71,7 +77,7 @@ def judge(drop: Drop) -> list[str]:
     if not found:
         return []
     name, model = label(found.get("judge") or found.get("kind") or ""), label(found.get("model") or "")
-    kind = "evidence rules, which read no text" if found.get("kind") == RULES else "a language model"
+    kind = KINDS.get(str(found.get("kind")), "of a kind that is not recorded")
     said = [f"Judge {name} (model {model}, epoch {label(found.get('epoch') or '')}): {kind}."]
     said += [_trust(trust) for trust in part_of(drop.manifest, "authority").get("trust") or ()]
     if gold := part_of(drop.manifest, "authority", "gold"):
@@ -83,7 +89,8 @@ def _trust(trust: Mapping[str, Any]) -> str:
     epoch = f"Epoch {label(trust.get('epoch') or '')} ({label(trust.get('judge') or '')})"
     measured = "" if not trust.get("calibration") else f", calibration {label(trust['calibration'])}"
     if trust.get("alone"):
-        return f"{epoch} may decide alone{measured}."
+        uncalibrated = trust.get("judge") != RULES and not measured
+        return f"{epoch} may decide alone{measured}{', not calibrated' if uncalibrated else ''}."
     why = words(str(trust.get("reason") or "not calibrated"))
     return f"{epoch} may not decide alone ({why}{measured}): the evidence had to say the same."
 
@@ -151,7 +158,7 @@ def limits(drop: Drop) -> list[str]:
     said = [
         "Rows are mostly failures of the product, selected on purpose: they are no sample of its traffic. "
         "Weights in provenance.parquet (inclusion_probability, design_weight) undo that.",
-        "Verdicts rest on what users did; a request without evidence is unobserved, which is not success.",
+        "Selection rests on what users did; a request without evidence is unobserved, which is not success.",
     ]
     read = drop.summary.counts["verdict_source"].get("human")
     if part_of(drop.manifest, "judge").get("kind") == RULES and not read:

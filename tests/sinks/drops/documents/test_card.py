@@ -12,6 +12,7 @@ import pytest
 import yaml
 from huggingface_hub import DatasetCard, DatasetCardData
 
+from sinks.drops.documents import write_documents
 from sinks.drops.documents.front_matter import feature, size_category
 from sinks.drops.documents.licences import HubLicence, hub_licence
 from sinks.drops.staging import Staged, stage
@@ -75,6 +76,23 @@ def test_it_says_who_judged_and_what_was_checked(folder: Path) -> None:
         "tailrace drops rebuild 20260302-abcdef012345",
     ):
         assert said in text, said
+
+
+@pytest.mark.parametrize(
+    ("trust", "said"),
+    [
+        ({"judge": "rules", "alone": True}, "Epoch e1 (rules) may decide alone."),
+        ({"judge": "openai:one", "alone": True}, "Epoch e1 (openai:one) may decide alone, not calibrated."),
+        (
+            {"judge": "one", "alone": True, "calibration": "c1"},
+            "Epoch e1 (one) may decide alone, calibration c1.",
+        ),
+    ],
+)
+def test_how_far_a_judge_is_trusted(tmp_path: Path, trust: dict[str, Any], said: str) -> None:
+    told = content(files={}, authority={"trust": [{"epoch": "e1", **trust}]})
+    write_documents(tmp_path, told, frame())
+    assert said in (tmp_path / "README.md").read_text()
 
 
 def test_a_drop_without_rows_claims_nothing(empty: Staged) -> None:
