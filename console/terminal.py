@@ -51,7 +51,8 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title:
     """A readable table; numbers are aligned right. Cells are text, never markup."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for i, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[i], int | float) for row in rows)
+        known = [row[i] for row in rows if row[i] is not None]
+        numeric = bool(known) and all(isinstance(value, int | float) for value in known)
         table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))

@@ -9,9 +9,9 @@ from typing import Final
 from rich.markup import escape
 from rich.table import Table
 
-from console.report.text import label
 from console.terminal import out, print_table
 from curation.explain import Behind, Explanation, Step
+from sinks.pages.text import label
 
 BAR: Final = 24
 MAX_EVENTS: Final = 12

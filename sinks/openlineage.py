@@ -173,6 +173,7 @@ def _outputs(build: BuildRun) -> list[Any]:
             },
         )
         for name, entry in sorted(build.files.items())
+        if "rows" in entry  # documents are no data sets
     ]
 
 

@@ -14,10 +14,10 @@ from typing import Annotated, Any
 import typer
 
 from console.commands.drops_diff import drops_diff
+from console.drop_files import COLUMNS, file_rows, left_out_lines
 from console.drop_ids import resolve
 from console.forecast import show_rehearsal
 from console.funnel import show_funnel, show_reasons
-from console.length_words import in_a_line
 from console.moments import parse_as_of
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
@@ -33,6 +33,7 @@ from curation.weights import resolve_model
 from sinks.drops.manifest import verify as verify_folder
 from sinks.drops.publish import registry, summary
 from sinks.lake import Lake
+from sinks.pages.length_words import in_a_line
 
 
 class Engine(StrEnum):
@@ -189,10 +190,9 @@ def show(
     out.print(
         f"judge {judge['judge']} (epoch {judge['epoch']}), score {manifest['score_version']}", highlight=False
     )
-    print_table(
-        ["file", "rows", "bytes", "sha256"],
-        [[n, f["rows"], f["bytes"], f["sha256"][:16]] for n, f in manifest["files"].items()],
-    )
+    print_table(COLUMNS, file_rows(manifest))
+    for line in left_out_lines(manifest):
+        out.print(line, highlight=False)
     if lengths := in_a_line(manifest):
         out.print(lengths, highlight=False)
     show_funnel(manifest["funnel"])

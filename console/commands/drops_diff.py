@@ -12,11 +12,11 @@ import typer
 from console.drop_ids import resolve
 from console.options import Home, Json, open_lake, settings_for
 from console.report.drop_diff import render
-from console.report.templating import write_page
 from console.terminal import out, print_json, print_table, say
 from sinks.drops.diff import DropDiff, diff
 from sinks.drops.manifest import read_manifest
 from sinks.lake import Lake
+from sinks.pages.templating import write_page
 
 SHOWN: Final = 10
 """Ids, requests and values named at the terminal; `--json` has all."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from console.report.data import FunnelStep, ReportData, SamplePair
+from console.report.data import ReportData, SamplePair
 from console.report.page import render
+from sinks.drops.documents.funnel import FunnelStep
 
 __all__ = ["FunnelStep", "ReportData", "SamplePair", "render"]

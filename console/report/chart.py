@@ -10,7 +10,7 @@ from typing import Any, Final
 import vl_convert
 from markupsafe import Markup
 
-from console.report.palette import AXIS, GRID, INK, MUTED
+from sinks.pages.palette import AXIS, GRID, INK, MUTED
 
 Spec = dict[str, Any]
 

@@ -8,17 +8,18 @@ from typing import Any, Final
 import polars as pl
 
 from console.ranking import latent_auc
-from console.report.data import FunnelStep, ReportData, SamplePair
+from console.report.data import ReportData, SamplePair
 from console.report.page import render
-from console.report.templating import write_page
 from contracts.chat import shown
 from contracts.settings import Settings
 from curation.nightly import step_seconds
 from curation.pairs import parse
 from sinks.accounting import account
+from sinks.drops.documents.funnel import steps_of
 from sinks.drops.manifest import read_manifest
 from sinks.drops.publish import registry
 from sinks.lake import Lake
+from sinks.pages.templating import write_page
 
 REPORT_FILE: Final = "report.html"
 SAMPLE_PAIRS: Final = 6
@@ -43,10 +44,7 @@ def collect(settings: Settings, lake: Lake, *, truth: Path | None = None) -> Rep
         generated_for=str(as_of or "an empty lake"),
         interactions=interactions,
         accounting=account(lake, horizon_us=settings.join.horizon_us).as_dict(),
-        funnel=[
-            FunnelStep(step["step"], step["in"], step["out"], step["refused"], seconds.get(step["step"]))
-            for step in (manifest or {}).get("funnel", [])
-        ],
+        funnel=steps_of(manifest, seconds),
         pairs=pairs,
         manifest=manifest,
         ranking_auc=latent_auc(lake, truth) if truth else None,

@@ -8,19 +8,7 @@ from typing import Any
 
 import polars as pl
 
-
-@dataclass(frozen=True)
-class FunnelStep:
-    """One step of the nightly build: rows that came in, rows that left, and why the others did not.
-
-    `seconds` is the time it took, None when that was not recorded.
-    """
-
-    name: str
-    rows_in: int
-    rows_out: int
-    refused: Mapping[str, int] = field(default_factory=dict)
-    seconds: float | None = None
+from sinks.drops.documents.funnel import FunnelStep
 
 
 @dataclass(frozen=True)

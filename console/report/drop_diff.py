@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
 
-from console.report import palette
-from console.report.templating import page
-from console.report.text import count, label, percent, plural
 from sinks.drops.diff import DropDiff, Share, Shift
+from sinks.pages.templating import page
+from sinks.pages.text import count, label, percent, plural
+
+TEMPLATE: Final = Path(__file__).with_name("templates") / "drop_diff.html.j2"
 
 VALUES: Final = 8
 """Values of a column that are shown; the others moved less."""
@@ -25,7 +27,7 @@ def render(found: DropDiff) -> str:
     """The difference as one HTML document without scripts or requests."""
     moved = [s for s in found.shifts if s.distance >= STABLE]
     return page(
-        "drop_diff.html.j2",
+        TEMPLATE,
         before=label(found.before, 80),
         after=label(found.after, 80),
         sentence=_sentence(found),
@@ -43,7 +45,6 @@ def render(found: DropDiff) -> str:
         ],
         more=max(len(found.relabelled) - REQUESTS, 0),
         settings=[(label(c.name, 80), _value(c.before), _value(c.after)) for c in found.settings],
-        dark=palette.DARK,
     )
 
 

@@ -8,8 +8,8 @@ from typing import Any, Final
 import polars as pl
 
 from console.report.chart import Figure, Spec, figure, inline
-from console.report.palette import BLUE, FAIL, INK, MUTED, SET_ASIDE, UNOBSERVED
-from console.report.text import count, label, percent, plural
+from sinks.pages.palette import BLUE, FAIL, INK, MUTED, SET_ASIDE, UNOBSERVED
+from sinks.pages.text import count, label, percent, plural
 
 TORN: Final = 0.5
 """Disagreement from which a request counts as torn: each side alone is worth three to one."""

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from console.report.data import ReportData
-from console.report.drop import rows_published
 from console.report.stats import Rate, VersionRate
-from console.report.text import count, interval, label, percent, plural, words
+from sinks.drops.documents.facts import rows_published
+from sinks.pages.text import count, interval, label, percent, plural, words
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import polars as pl
 
 from console.report.chart import Figure, Spec, figure, inline
 from console.report.evidence import CLASSES, NOTHING, observed
-from console.report.palette import BLUE, FAIL, GREEN, INK, MUTED, SET_ASIDE, UNOBSERVED
-from console.report.text import count, label, percent, words
+from sinks.pages.palette import BLUE, FAIL, GREEN, INK, MUTED, SET_ASIDE, UNOBSERVED
+from sinks.pages.text import count, label, percent, words
 
 MAX_FEATURES: Final = 10
 PARTS: Final[tuple[tuple[str, str], ...]] = (

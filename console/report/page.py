@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-from console.report import (
-    drop,
-    edits,
-    evidence,
-    funnel,
-    headline,
-    health,
-    lengths,
-    pairs,
-    palette,
-    rates,
-    scores,
-    stats,
-)
+from pathlib import Path
+from typing import Final
+
+from console.report import edits, evidence, funnel, headline, health, pairs, rates, scores, stats
 from console.report.data import ReportData
-from console.report.templating import page
-from console.report.text import label, percent, plural
+from sinks.drops.documents import facts, lengths
+from sinks.pages import palette
+from sinks.pages.templating import page
+from sinks.pages.text import label, percent, plural
+
+TEMPLATES: Final = Path(__file__).with_name("templates")
 
 
 def render(data: ReportData) -> str:
@@ -28,7 +22,7 @@ def render(data: ReportData) -> str:
     worst = stats.worst_version(rows)
     left_out = data.interactions.height - rows.height
     return page(
-        "report.html.j2",
+        TEMPLATES / "report.html.j2",
         title=label(data.title, 120),
         generated_for=label(data.generated_for, 120),
         score_versions=sorted(str(v) for v in data.interactions["score_version"].unique()),
@@ -36,7 +30,7 @@ def render(data: ReportData) -> str:
         tiles=headline.tiles(data, rate, worst),
         left_out=plural(left_out, "internal or synthetic request") if left_out else "",
         threshold=f"{data.failure_threshold:.2f}",
-        funnel=funnel.chart(funnel.bars(data, rate)),
+        funnel=funnel.bars(data, rate),
         rates=rates.view(rows, worst),
         average=percent(rate.share),
         histogram=scores.histogram(rows, data.failure_threshold),
@@ -52,9 +46,8 @@ def render(data: ReportData) -> str:
         accounting_gap=health.accounting_gap(data.accounting),
         rephrased=percent(evidence.REPHRASED, 0),
         cards=pairs.cards(data.pairs),
-        facts=drop.facts(data.manifest) if data.manifest is not None else [],
+        facts=facts.facts(data.manifest) if data.manifest is not None else [],
         lengths=lengths.lengths(data.manifest),
-        files=drop.files(data.manifest) if data.manifest is not None else [],
-        dark=palette.DARK,
+        files=facts.files(data.manifest) if data.manifest is not None else [],
         colors={"fail": palette.FAIL, "blue": palette.BLUE, "aside": palette.SET_ASIDE},
     )

@@ -12,8 +12,8 @@ from markupsafe import Markup
 from console.report.chart import Spec, draw, inline
 from console.report.data import SamplePair
 from console.report.diff import Diff, compare, cut
-from console.report.palette import AXIS, BLUE, FAIL, INK, MUTED
-from console.report.text import label, signed, words
+from sinks.pages.palette import AXIS, BLUE, FAIL, INK, MUTED
+from sinks.pages.text import label, signed, words
 
 MAX_PAIRS: Final = 12
 MAX_TURNS: Final = 3

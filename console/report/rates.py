@@ -9,11 +9,11 @@ import polars as pl
 from markupsafe import Markup
 
 from console.report.chart import Spec, draw, inline
-from console.report.palette import FAINT, GREY, MUTED, SERIES
 from console.report.stats import Rate, VersionRate, overall
-from console.report.text import count, interval, label, percent
 from console.report.timeline import Step, cells, choose
 from curation.agreement.wilson import wilson
+from sinks.pages.palette import FAINT, GREY, MUTED, SERIES
+from sinks.pages.text import count, interval, label, percent
 
 MAX_FEATURES: Final = 12
 MAX_VERSIONS: Final = len(SERIES)

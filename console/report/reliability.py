@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from console.report.chart import Spec, draw, inline
-from console.report.palette import BLUE, FAIL, MUTED
 from curation.fitting.measures import Bin, Measures
+from sinks.pages.palette import BLUE, FAIL, MUTED
 
 COLORS: Final = {"fitted": FAIL, "current": MUTED, "priors": BLUE}
 WIDTH: Final = 360

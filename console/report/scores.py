@@ -8,8 +8,8 @@ import polars as pl
 
 from console.report.chart import Figure, Spec, figure, inline
 from console.report.evidence import CLASSES, DESCRIPTIONS, strongest
-from console.report.palette import BLUE, FAIL, INK, MUTED
-from console.report.text import count, percent, signed, words
+from sinks.pages.palette import BLUE, FAIL, INK, MUTED
+from sinks.pages.text import count, percent, signed, words
 
 BINS: Final = 25
 MAX_SIGNALS: Final = 14

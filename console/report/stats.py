@@ -7,8 +7,8 @@ from typing import Final
 
 import polars as pl
 
-from console.report.text import label
 from curation.agreement.wilson import wilson
+from sinks.pages.text import label
 
 MIN_ROWS_TO_NAME: Final = 20
 """Fewest requests a version needs before the report calls it the worst."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -12,7 +13,9 @@ from contracts.errors import DropInvalid
 
 MANIFEST_FILE: Final = "manifest.json"
 SUMS_FILE: Final = "SHA256SUMS"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""Layout of a drop's folder. 2: files for SFT and prompts, OpenAI's files by kind, and a provenance
+that names the row of every file."""
 
 
 def sha256(path: Path) -> str:
@@ -26,16 +29,22 @@ def stable_hash(value: Any) -> str:
     return hashlib.sha256(msgspec.json.encode(value, order="sorted")).hexdigest()
 
 
-def write_manifest(folder: Path, content: dict[str, Any], rows: dict[str, int]) -> dict[str, Any]:
-    """Write `manifest.json` and `SHA256SUMS` over the files in a folder; returns the manifest.
+def file_entry(folder: Path, name: str, rows: int | None = None) -> dict[str, Any]:
+    """What a manifest says of a file: SHA-256, bytes, and rows where it has any (documents do not)."""
+    path = folder / name
+    entry: dict[str, Any] = {"sha256": sha256(path), "bytes": path.stat().st_size}
+    return entry if rows is None else {**entry, "rows": rows}
 
-    `SHA256SUMS` covers the manifest too and can be checked with ``sha256sum -c``.
+
+def write_manifest(
+    folder: Path, content: dict[str, Any], files: Mapping[str, Mapping[str, Any]]
+) -> dict[str, Any]:
+    """Write `manifest.json` and `SHA256SUMS` of the files in a folder; returns the manifest.
+
+    `files` are their entries (`file_entry`) by name. `SHA256SUMS` covers the manifest too and can be checked
+    with ``sha256sum -c``.
     """
-    files = {
-        name: {"sha256": sha256(folder / name), "bytes": (folder / name).stat().st_size, "rows": count}
-        for name, count in sorted(rows.items())
-    }
-    manifest = {"format_version": FORMAT_VERSION, **content, "files": files}
+    manifest = {"format_version": FORMAT_VERSION, **content, "files": dict(sorted(files.items()))}
     encoded = msgspec.json.format(msgspec.json.encode(manifest, order="sorted"), indent=2)
     (folder / MANIFEST_FILE).write_bytes(encoded + b"\n")
     sums = {name: entry["sha256"] for name, entry in files.items()}

@@ -12,8 +12,9 @@ import polars as pl
 
 from contracts.errors import DropInvalid, LakeNotWritable
 from sinks.drops.checks import Check, check_files
+from sinks.drops.documents import write_documents
 from sinks.drops.formats import write_files
-from sinks.drops.manifest import verify, write_manifest
+from sinks.drops.manifest import file_entry, verify, write_manifest
 
 STAGING: Final = ".staging-"
 
@@ -39,8 +40,11 @@ def stage(drops_root: Path, drop_id: str, rows: pl.DataFrame, content: Mapping[s
         folder.mkdir(parents=True)
         written = write_files(folder, rows)
         checked = check_files(folder, written.rows)
-        blocks = {"left_out": written.left_out, "tokens": checked.tokens}
-        manifest = write_manifest(folder, {**content, **blocks}, written.rows)
+        about = {**content, "left_out": written.left_out, "tokens": checked.tokens}
+        files = {name: file_entry(folder, name, count) for name, count in written.rows.items()}
+        documents = write_documents(folder, {**about, "files": files}, rows, checked.checks)
+        files |= {name: file_entry(folder, name) for name in documents}
+        manifest = write_manifest(folder, about, files)
     except DropInvalid:
         shutil.rmtree(folder, ignore_errors=True)
         raise

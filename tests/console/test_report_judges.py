@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from console.report.drop import facts
+from sinks.drops.documents.facts import facts
 
 
 def estimate(value: float | None, low: float | None = None, high: float | None = None) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from typing import Any
 import polars as pl
 import pytest
 
-from console.length_words import in_a_line, ratio_in_words
-from console.report import chart, diff, drop, edits, evidence, lengths, rates, scores, stats, text, timeline
+from console.report import chart, diff, edits, evidence, rates, scores, stats, timeline
 from console.report.pairs import _bars
+from sinks.drops.documents import facts as drop
+from sinks.drops.documents import lengths
+from sinks.pages import text
+from sinks.pages.length_words import in_a_line, ratio_in_words
 from tests.console.report_samples import START, interactions, pair, report_data
 
 
@@ -225,8 +228,8 @@ def test_the_length_bias_in_words_and_as_a_chart() -> None:
     shown = lengths.lengths(manifest)
     assert shown is not None
     assert (shown.share, shown.ratio) == ("61.3% (95% interval 55.8–66.5%)", "8.3% longer")
-    assert "user edit: 61% of 198" in shown.chart.label
-    assert "search_answer" not in shown.chart.label
+    assert ("user edit", "61% of 198") in [(row.name, row.text) for row in shown.rows]
+    assert "search_answer" not in [row.name for row in shown.rows]
     assert in_a_line(manifest) == (
         "the chosen side is the longer one in 61.3% of the 310 pairs that differ in length "
         "(95% interval 55.8% to 66.5%); at the median it is 8.3% longer"

@@ -13,6 +13,7 @@ from contracts.errors import TerminalError
 from contracts.settings import CurationSettings, Settings
 from curation.judge.base import make_judge
 from curation.nightly import DropResult, make_drop
+from sinks.drops.documents import DOCUMENTS
 from sinks.drops.manifest import read_manifest, verify
 from sinks.drops.publish import registry
 from sinks.lake import Lake
@@ -362,7 +363,7 @@ def test_a_drop_without_rows_is_published_and_has_no_empty_files(lake: Lake, tmp
     result = drop(lake, tmp_path)
     assert (result.preference_rows, result.unpaired_rows) == (0, 0)
     assert verify(result.folder) == []
-    assert set(read_manifest(result.folder)["files"]) == {"provenance.parquet"}
+    assert set(read_manifest(result.folder)["files"]) == {"provenance.parquet", *DOCUMENTS}
     assert pl.read_parquet(result.folder / "provenance.parquet").height == 0
 
 
@@ -381,9 +382,10 @@ def test_the_manifest_names_judge_inputs_and_every_file(lake: Lake, tmp_path: Pa
         "openai/preference/train.jsonl",
         "openai/sft/train.jsonl",
         "provenance.parquet",
+        *DOCUMENTS,
     }
     assert manifest["left_out"] == {}
-    assert set(manifest["tokens"]["files"]) == set(manifest["files"]) - {"provenance.parquet"}
+    assert set(manifest["tokens"]["files"]) == set(manifest["files"]) - {"provenance.parquet", *DOCUMENTS}
     assert manifest["counts"]["preference"] == 1
     lines = (result.folder / "openai/preference/train.jsonl").read_text().splitlines()
     assert json.loads(lines[0]) == {

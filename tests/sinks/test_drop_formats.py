@@ -8,11 +8,13 @@ from typing import Any
 
 import datasets
 import polars as pl
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 
 from contracts.chat import Turn, conversation, openai_turn
-from sinks.drops.formats import ROW_COLUMNS, Written, write_files
+from contracts.errors import DropInvalid
+from sinks.drops.formats import ROW_COLUMNS, Written, parquet, write_files
 from tests.conversations import Conversation, conversations
 
 FIND = {"type": "function", "function": {"name": "find", "parameters": {"type": "object", "properties": {}}}}
@@ -49,7 +51,8 @@ def row(name: str, **fields: Any) -> dict[str, Any]:
         "request_ids": [name],
         **fields,
     }
-    return {k: json.dumps(v) if k in ("prompt", "chosen", "rejected") and v else v for k, v in made.items()}
+    turns = ("prompt", "chosen", "rejected")
+    return {k: json.dumps(v) if k in turns and v is not None else v for k, v in made.items()}
 
 
 def drop_rows(*rows: dict[str, Any]) -> pl.DataFrame:
@@ -226,3 +229,88 @@ def test_any_conversation_survives_the_files(tmp_path: Path, talk: Conversation)
             str(folder / name / "train.parquet"), cache_dir=str(folder / "cache")
         )
         assert {column: read[0][column] for column in texts} == texts
+
+
+def files_in(folder: Path) -> dict[str, bytes]:
+    return {f.relative_to(folder).as_posix(): f.read_bytes() for f in folder.rglob("*") if f.is_file()}
+
+
+def test_the_bytes_do_not_depend_on_how_many_rows_are_decoded_at_a_time(tmp_path: Path) -> None:
+    rows = [row(f"r{n}", prompt=[{"role": "user", "content": f"{n}\u2028é"}]) for n in range(9)]
+    rows += [row(f"t{n}", prompt=[*QUESTION, CALL, RESULT], tools=json.dumps([FIND])) for n in range(5)]
+    rows += [row(f"u{n}", kind="unpaired", rejected=None, label=True) for n in range(4)]
+    for batch in (1, 3, 10_000):
+        (tmp_path / str(batch)).mkdir()
+        write_files(tmp_path / str(batch), drop_rows(*rows), batch=batch)
+    assert files_in(tmp_path / "1") == files_in(tmp_path / "3") == files_in(tmp_path / "10000")
+    assert len(files_in(tmp_path / "1")) == 7
+
+
+@pytest.mark.parametrize("tools", [None, json.dumps([FIND])])
+def test_files_are_written_in_row_groups_that_readers_can_stream(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tools: str | None
+) -> None:
+    rows = [
+        row(f"r{n:02d}", tools=tools, prompt=QUESTION if n % 2 else [*QUESTION, CALL, RESULT])
+        for n in range(40)
+    ]
+    whole, parts = tmp_path / "whole", tmp_path / "parts"
+    written(whole, *rows)
+    monkeypatch.setattr(parquet, "GROUP_BYTES", 2_000)
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 7)
+    written(parts, *rows)
+    for name in ("preference/train.parquet", "sft/train.parquet", "provenance.parquet"):
+        with pq.ParquetFile(parts / name) as file:
+            groups = [file.metadata.row_group(n) for n in range(file.num_row_groups)]
+            assert len(groups) > 4
+            assert max(group.num_rows for group in groups) <= 7
+            assert {group.column(0).compression for group in groups} == {"ZSTD"}
+            assert groups[0].column(0).has_offset_index
+            # Nothing but the types: no writer's notes that change from run to run.
+            assert set(file.metadata.metadata) == {b"ARROW:schema"}
+            assert file.read().equals(pq.read_table(whole / name))
+
+
+def test_turns_that_both_sides_begin_with_move_into_the_input_of_the_api(tmp_path: Path) -> None:
+    shared = [CALL, RESULT]
+    rows = [
+        row("a", chosen=[*shared, *says("good")], rejected=[*shared, *says("bad")]),
+        row("b", chosen=[*shared, *says("good")], rejected=says("bad")),
+        row("c", chosen=says("good"), rejected=[CALL]),
+        row("d", chosen=[*shared, *says("good")], rejected=[*shared, *says(" ")]),
+    ]
+    files = written(tmp_path, *rows)
+    (line,) = map(json.loads, (tmp_path / "openai/preference/train.jsonl").read_text().splitlines())
+    assert line["input"]["messages"] == [openai_turn(turn) for turn in [*QUESTION, *shared]]
+    assert (line["preferred_output"], line["non_preferred_output"]) == (says("good"), says("bad"))
+    name = "openai/preference/train.jsonl"
+    assert files.left_out == {
+        name: {"no_text_in_output": 1, "several_turns_in_output": 1, "tool_calls_in_output": 1}
+    }
+    assert files.rows[name] == 1
+    assert files.rows["preference/train.parquet"] == files.rows["openai/sft/train.jsonl"] == 4
+
+
+def test_a_half_surrogate_is_refused_rather_than_read_as_something_else(tmp_path: Path) -> None:
+    broken = drop_rows(row("a")).with_columns(chosen=pl.lit('[{"role":"assistant","content":"\\ud800"}]'))
+    with pytest.raises(DropInvalid, match="other than turns"):
+        write_files(tmp_path, broken)
+    paired = broken.with_columns(chosen=pl.lit('[{"role":"assistant","content":"\\ud83d\\ude00"}]'))
+    write_files(tmp_path, paired)
+    assert at(tmp_path / "preference/train.parquet", 0)["chosen"] == says("\U0001f600")
+
+
+@pytest.mark.parametrize("broken", ["no json, but a text of a user", '{"role": "user"}', "[1]"])
+@pytest.mark.parametrize("tools", [None, json.dumps([FIND])])
+def test_rows_without_turns_are_refused_without_a_word_of_them(
+    tmp_path: Path, broken: str, tools: str | None
+) -> None:
+    rows = drop_rows(row("a"), row("b", prompt=[*QUESTION, CALL, RESULT], tools=tools))
+    with pytest.raises(DropInvalid, match="other than turns") as told:
+        write_files(tmp_path, rows.with_columns(chosen=pl.lit(broken)))
+    assert broken not in str(told.value)
+
+
+def test_an_empty_prompt_is_left_to_the_checks(tmp_path: Path) -> None:
+    written(tmp_path, row("a", prompt=[]))
+    assert at(tmp_path / "sft/train.parquet", 0)["messages"] == says("good a")

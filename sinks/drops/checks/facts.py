@@ -6,7 +6,7 @@ give the same facts.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
@@ -74,13 +74,17 @@ def _opened(turns: Sequence[str] | None) -> list[Turn] | None:
         opened = [_decode(turn) for turn in turns or ()]
     except (msgspec.MsgspecError, RecursionError):
         return None
-    fit = all(
+    return opened if well_formed(opened) else None
+
+
+def well_formed(turns: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether objects have the fields of turns (`contracts.chat`), and those their types."""
+    return all(
         isinstance(turn.get("role"), str)
         and isinstance(turn.get("content"), str)
         and _calls_fit(turn.get("tool_calls", []))
-        for turn in opened
+        for turn in turns
     )
-    return opened if fit else None
 
 
 def _calls_fit(calls: Any) -> bool:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
 import msgspec
 import polars as pl
 
 from contracts.chat import Turn
-from sinks.drops.checks.facts import facts
+from sinks.drops.checks.facts import facts, well_formed
 from sinks.drops.checks.rules import RULES
 
 _TURNS: Final = {
@@ -40,9 +40,11 @@ def fit(rows: pl.DataFrame) -> pl.Series:
     return pl.Series([row not in broken for row in range(rows.height)], dtype=pl.Boolean)
 
 
-def _opened(column: Iterable[str | None]) -> Iterable[list[Turn] | None]:
+def _opened(column: Iterable[str | None]) -> Iterator[list[Turn] | None]:
     for value in column:
         try:
-            yield None if value is None else _decode(value)
+            turns = _decode(value or "")
         except (msgspec.MsgspecError, RecursionError):
             yield None
+        else:
+            yield turns if well_formed(turns) else None

@@ -51,9 +51,8 @@ def turns_array(column: pl.Series, kind: pa.DataType) -> pa.Array:
 
 
 def joined(first: pl.Expr, second: pl.Expr) -> pl.Expr:
-    """Two JSON lists of turns as one, neither of them empty."""
-    return pl.concat_str(
-        first.str.strip_chars_end().str.strip_suffix("]"),
-        pl.lit(","),
-        second.str.strip_chars_start().str.strip_prefix("["),
-    )
+    """Two JSON lists of turns as one."""
+    head = first.str.strip_chars_end().str.strip_suffix("]").str.strip_chars_end()
+    tail = second.str.strip_chars_start().str.strip_prefix("[").str.strip_chars_start()
+    empty = head.str.ends_with("[") | (tail == "]")
+    return pl.concat_str(head, pl.when(empty).then(pl.lit("")).otherwise(pl.lit(",")), tail)

@@ -8,8 +8,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import polars as pl
+from polars.exceptions import PolarsError
 
+from contracts.errors import DropInvalid
 from sinks.drops.formats.jsonl import write_lines
 from sinks.drops.formats.layout import (
     OPENAI_PREFERENCE_FILE,
@@ -27,6 +30,8 @@ BATCH: Final = 4096
 """Rows that are decoded at a time for lines of JSON."""
 
 _ROW: Final = "_number"
+_NO_TURNS: Final = (ValueError, TypeError, KeyError, AttributeError, msgspec.MsgspecError, PolarsError)
+"""What reading JSON that is not what it should be raises; Arrow's errors are among them."""
 
 
 @dataclass
@@ -44,7 +49,20 @@ def write_files(folder: Path, rows: pl.DataFrame, *, batch: int = BATCH) -> Writ
     `rejected` (JSON lists of turns, see `contracts.chat`), `label`, `tools` (a JSON list of functions, null
     without), `split`, `margin` and what there is of the provenance columns. Memory beyond the frame is that
     of one row group, or of `batch` rows where lines are written; the bytes do not depend on it.
+
+    Raises `DropInvalid` when a text is no JSON list of turns.
     """
+    try:
+        return _write(folder, rows, batch)
+    except _NO_TURNS as error:
+        # The error itself may quote the text.
+        raise DropInvalid(
+            f"the drop is not written: a row holds something other than turns ({type(error).__name__})",
+            hint="Rows like these should have been refused before; report it with this message.",
+        ) from None
+
+
+def _write(folder: Path, rows: pl.DataFrame, batch: int) -> Written:
     written = Written()
     rows = placed(rows).with_row_index(_ROW)
     for file in TRAINING_FILES:

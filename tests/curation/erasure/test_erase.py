@@ -8,6 +8,7 @@ import msgspec
 import polars as pl
 import pytest
 from deltalake import DeltaTable
+from polars.testing import assert_frame_equal
 
 from contracts.errors import ErasureRefused
 from contracts.settings import KafkaSettings, LakeSettings
@@ -16,6 +17,7 @@ from contracts.tables.persons import personal_tables
 from curation.erasure.plan import plan
 from curation.erasure.work import work_path
 from curation.retention.holds import holds, place_hold, release_hold
+from sinks.drops.formats import ROW_COLUMNS
 from sinks.drops.manifest import read_manifest, verify
 from sinks.drops.marks import superseded
 from sinks.drops.publish import registry
@@ -385,6 +387,7 @@ def test_a_successor_without_the_person_takes_the_drops_place(world: World) -> N
     mine = rows["request_ids"].list.eval(pl.element().str.contains(ANNA)).list.any()
     assert sorted(left["example_id"]) == sorted(rows.filter(~mine)["example_id"])
     assert manifest["counts"]["preference"] + manifest["counts"]["unpaired"] == left.height
+    assert f"It stands in for drop {old.drop_id}" in (folder / "README.md").read_text()
     assert (world.settings.drops_root / "LATEST").read_text().strip() == new_id
     assert registry(world.lake)["drop_id"][0] == new_id
     # What is left of the old drop says where to go.
@@ -393,6 +396,32 @@ def test_a_successor_without_the_person_takes_the_drops_place(world: World) -> N
     examples = world.lake.scan("examples").filter(drop_id=new_id).collect()
     assert sorted(examples["example_id"]) == sorted(left["example_id"])
     assert world.traces(ANNA) == []
+
+
+def test_a_drop_of_an_older_version_has_a_successor_too(world: World) -> None:
+    old = world.drop()
+    path = old.folder / "provenance.parquet"
+    whole = pl.read_parquet(path)
+    whole.drop(*ROW_COLUMNS, "consent_scope", "consent_as_of", "transforms").write_parquet(path)
+    mine = whole["request_ids"].list.eval(pl.element().str.contains(ANNA)).list.any()
+    # A row that today's gates would refuse: the user speaks twice.
+    pairs = old.folder / "preference" / "train.parquet"
+    spoilt, number = whole.filter(~mine, file="preference/train.parquet").select("example_id", "row").row(0)
+    twice = (
+        pl.when(pl.int_range(pl.len()) == number).then(pl.concat_list("prompt", "prompt")).otherwise("prompt")
+    )
+    pl.read_parquet(pairs).with_columns(prompt=twice).write_parquet(pairs)
+    new_id = world.erase(USER).certificate["drops"][old.drop_id]["successor"]
+    folder = world.settings.drops_root / new_id
+    assert read_manifest(folder)["erasure"]["unfit"] == {"preference": 1, "unpaired": 0}
+    left = pl.read_parquet(folder / "provenance.parquet")
+    kept = whole.filter(~mine, pl.col("example_id") != spoilt)
+    shared = ["example_id", "consent_scope", "consent_as_of", "transforms"]
+    assert_frame_equal(left.select(shared).sort("example_id"), kept.select(shared).sort("example_id"))
+    for name in ("examples", "preferences", "example_sketches"):
+        assert spoilt not in world.lake.scan(name).filter(drop_id=new_id).collect()["example_id"]
+    edges = world.lake.scan("lineage").filter(drop_id=new_id).collect()
+    assert spoilt not in [*edges["source_id"], *edges["target_id"]]
 
 
 def test_a_later_drop_takes_the_successor_for_the_earlier_one(world: World) -> None:

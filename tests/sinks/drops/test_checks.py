@@ -274,6 +274,16 @@ def test_an_error_names_the_first_rows_and_counts_the_rest(tmp_path: Path) -> No
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("tools", [None, json.dumps([FIND])])
+def test_a_turn_that_says_nothing_of_its_role_is_no_turn(tmp_path: Path, tools: str | None) -> None:
+    rows = drop_rows(row("a"), row("b", prompt=[*QUESTION, CALL, RESULT] if tools else QUESTION, tools=tools))
+    broken = rows.with_columns(chosen=pl.lit('[{"role": 1}]'))
+    with pytest.raises(ChecksFailed, match="other than turns"):
+        stage(tmp_path, "d", broken, {"drop_id": "d"})
+    assert not fit(broken).any()
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_a_staged_drop_says_what_was_checked(tmp_path: Path) -> None:
     staged = stage(tmp_path, "d", drop_rows(row("a"), row("b", chosen=[CALL])), {"drop_id": "d"})
     assert all(check.success for check in staged.checks)
@@ -293,7 +303,7 @@ def test_both_ways_of_looking_at_plain_turns_agree(turns: list[dict[str, str]]) 
     assert not (by_column["empty"] & ~one_by_one["empty"]).any()
 
 
-@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(conversations())
 def test_rows_that_are_fit_pass_as_files(tmp_path: Path, talk: Conversation) -> None:
     asked, answered = conversation(talk.inputs, talk.outputs)

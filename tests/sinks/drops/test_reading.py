@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from contracts.errors import DropInvalid
-from sinks.drops.formats import PROVENANCE_SCHEMA, write_files
+from sinks.drops.formats import PROVENANCE_SCHEMA, ROW_COLUMNS, write_files
 from sinks.drops.formats.provenance import PLACES
 from sinks.drops.reading import read_rows
 
@@ -69,7 +70,7 @@ def meaning(rows: pl.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(st.lists(Row, max_size=6))
 def test_what_was_written_is_read_and_written_again_alike(given_rows: list[dict[str, Any]]) -> None:
     rows = drop_rows(given_rows)
@@ -99,3 +100,25 @@ def test_files_that_are_missing_or_do_not_fit_are_refused(tmp_path: Path) -> Non
     training.unlink()
     with pytest.raises(DropInvalid, match="cannot be read"):
         read_rows(tmp_path)
+
+
+def test_drops_of_an_older_layout_are_read_too(tmp_path: Path) -> None:
+    turns = [{"role": "user", "content": "a"}]
+    rows = drop_rows([{"prompt": turns, "said": turns, "other": turns, "label": None}] * 2)
+    old, new = tmp_path / "old", tmp_path / "new"
+    for folder in (old, new):
+        folder.mkdir()
+    write_files(old, rows)
+    for name in ("sft", "prompts", "openai"):
+        shutil.rmtree(old / name)
+    (old / "openai").mkdir()
+    (old / "openai" / "train.jsonl").write_text("{}\n")
+    provenance = pl.read_parquet(old / "provenance.parquet")
+    later = [*ROW_COLUMNS, "occurred_at", "base_model", "consent_scope", "consent_as_of", "transforms"]
+    provenance.drop(later).write_parquet(old / "provenance.parquet")
+    read = read_rows(old)
+    assert meaning(read) == meaning(rows.select(read.columns))
+    write_files(new, read)
+    again = pl.read_parquet(new / "provenance.parquet")
+    assert again.columns == provenance.columns
+    assert again.select(later[len(ROW_COLUMNS) :]).null_count().sum_horizontal().item() == 2 * 5

@@ -10,25 +10,29 @@ from typing import Any, Final
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from contracts.errors import LakeNotWritable
+from sinks.pages.palette import DARK
 
 TEMPLATES: Final = Path(__file__).with_name("templates")
+"""Templates all pages may extend, include or import: layout, style sheet, macros."""
 
 
 @cache
-def _environment() -> Environment:
-    # Everything is escaped: the only markup let through is SVG that `chart.draw` has checked.
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+def _environment(folder: Path) -> Environment:
+    # Everything is escaped; markup is let through only by who checked it.
+    environment = Environment(
+        loader=FileSystemLoader([folder, TEMPLATES]),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.globals["dark"] = DARK
+    return environment
 
 
-def page(template: str, **values: Any) -> str:
+def page(template: Path, **values: Any) -> str:
     """A template filled in: one HTML document, no scripts, no requests, light and dark, printable."""
-    return _environment().get_template(template).render(**values)
+    return _environment(template.parent).get_template(template.name).render(**values)
 
 
 def write_page(path: Path, text: str) -> Path:

@@ -63,19 +63,3 @@ def label(value: object, limit: int = MAX_LABEL) -> str:
     )
     flat = " ".join(visible.split())
     return flat if len(flat) <= limit else flat[: limit - 1] + "…"
-
-
-def wrap(parts: list[str], width: float, size: float, joiner: str = "  ·  ") -> list[str]:
-    """Join parts into lines no wider than `width` pixels at font size `size`.
-
-    A character is taken as 0.55 em, which is on the wide side for the usual system fonts.
-    """
-    limit = max(8, int(width / (size * 0.55)))
-    lines: list[str] = []
-    for part in parts:
-        part = label(part, limit)
-        if lines and len(lines[-1]) + len(joiner) + len(part) <= limit:
-            lines[-1] += joiner + part
-        else:
-            lines.append(part)
-    return lines

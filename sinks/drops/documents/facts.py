@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from console.report import judges
-from console.report.text import count, label, percent
+from sinks.drops.documents import judges
 from sinks.drops.formats import SPLITS
+from sinks.pages.text import count, label, percent
 
 PAIR_KEYS: Final = ("preference_rows", "preference", "preferences", "pairs")
 UNPAIRED_KEYS: Final = ("unpaired_rows", "unpaired", "kto")
@@ -78,9 +78,7 @@ def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
     if safety := part_of(manifest, "safety"):
         shares = [percent(safety[key]) for key in ("eligible_share", "rows_share")]
         shown.append(("Safety-tagged", f"{shares[0]} of eligible requests, {shares[1]} of rows"))
-    if (cost := part_of(manifest, "judge_cost")) and cost.get("input_tokens"):
-        shown.append(("Judging", _cost(cost)))
-    shown += judges.facts(manifest)
+    shown += [*judging_cost(manifest), *judges.facts(manifest)]
     if spans := part_of(manifest, "redaction", "spans"):
         shown.append(("Redacted", ", ".join(f"{name} {count(n)}" for name, n in spans.items())))
     if sets := part_of(manifest, "contamination"):
@@ -89,6 +87,12 @@ def composition(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
         )
         shown.append(("Rows with eval items", ", ".join(hits)))
     return shown
+
+
+def judging_cost(manifest: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """What judging came to; nothing where no model was asked."""
+    cost = part_of(manifest, "judge_cost")
+    return [("Judging", _cost(cost))] if cost.get("input_tokens") else []
 
 
 def _cost(cost: Mapping[str, Any]) -> str:
@@ -133,10 +137,11 @@ def _file(name: str, entry: Mapping[str, Any]) -> DropFile:
     return DropFile(
         name=label(name, 80),
         rows="" if rows is None else count(rows),
-        size="" if size is None else _size(size),
+        size="" if size is None else size_in_words(size),
         sha256=label(entry.get("sha256") or "", 64),
     )
 
 
-def _size(size: int) -> str:
+def size_in_words(size: int) -> str:
+    """Bytes as kB or MB."""
     return f"{size / 1e6:,.1f} MB" if size >= 1e6 else f"{size / 1e3:,.1f} kB"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from console.report.text import count, label, plural
+from sinks.pages.text import count, label, plural
 
 Facts = list[tuple[str, str]]
 

@@ -1,0 +1,61 @@
+"""What the tables of a drop and their columns are, in a line each."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TABLES: Final = {
+    "preference": "Preference pairs, explicit prompt, conversational (TRL: DPO, reward models).",
+    "unpaired": "Prompts with one completion and whether it is desirable (TRL: KTO).",
+    "sft": "Whole conversations ending with the answer to imitate (TRL: SFT).",
+    "prompts": "Prompts alone, each once (TRL: GRPO, online DPO).",
+    "provenance": "Where each row came from: one row per example, none of its text.",
+    "openai/preference": "Preference fine-tuning of the OpenAI API, and those that read its format.",
+    "openai/sft": "Supervised fine-tuning of the OpenAI API, and those that read its format.",
+}
+
+COLUMNS: Final = {
+    "prompt": "turns both sides share",
+    "chosen": "preferred answer, as turns",
+    "rejected": "answer that is not preferred, as turns",
+    "completion": "one answer, as turns",
+    "messages": "prompt and answer, as turns",
+    "label": "whether the completion is desirable",
+    "tools": "functions offered to the model, JSON",
+    "margin": "how much better the chosen side is, 0 to 1, by the pairwise judge",
+    "file": "training file that holds the row whole",
+    "row": "row in that file, from 0",
+    "sft_row": "row in the SFT file of its split; null when it is in none",
+    "prompts_row": "row in the prompt-only file of its split",
+    "openai_preference_row": "line in the OpenAI preference file of its split; null when it is in none",
+    "openai_sft_row": "line in the OpenAI supervised file of its split; null when it is in none",
+    "example_id": "hash of the row's content",
+    "pair_source": "which evidence made the row",
+    "source_type": "where its text came from",
+    "request_ids": "requests it was made from, the failing one first",
+    "evidence_ids": "events that decided it",
+    "occurred_at": "when the (failing) request was made",
+    "feature": "product feature",
+    "failure_score": "failure score at selection time, 0 to 1",
+    "score_version": "version of that score",
+    "slice": "why it was selected: failure, control, safety or replay",
+    "fingerprint": "behaviour fingerprint of the failing request",
+    "model": "model that wrote the failing response",
+    "base_model": "its base model",
+    "license": "licence of the content",
+    "consent_scope": "consent the row needed",
+    "consent_policy_version": "policy version of that consent",
+    "consent_as_of": "time at which consent was last checked",
+    "transforms": "what was done to its text, in order, with versions",
+    "judge_epoch": "judge epoch of the verdict behind the row",
+    "guideline_version": "guideline, when people labelled it",
+    "safety": "whether the failing request is safety-tagged",
+    "inclusion_probability": "chance with which its request was selected",
+    "design_weight": "eligible requests the row stands for",
+    "novelty": "distance to the prompts of earlier drops, 0 to 1",
+    "cluster_id": "cluster of near duplicates the row was kept from",
+    "cluster_size": "rows of that cluster",
+    "self_approved": "whether the family to be trained wrote the chosen side",
+    "verdict_source": "who vouches for the verdict: judge, evidence or human",
+    "split": "train or validation",
+}

@@ -1,0 +1,1 @@
+"""What every HTML document shares, whoever writes it: templates, look, numbers in words, plain charts."""
