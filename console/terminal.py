@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import (
     BarColumn,
+    DownloadColumn,
     MofNCompleteColumn,
     Progress,
     SpinnerColumn,
@@ -96,13 +97,13 @@ def fail(error: TailraceError) -> int:
 
 
 @contextmanager
-def progress_bar(*, quiet: bool = False) -> Iterator[Progress]:
+def progress_bar(*, quiet: bool = False, of_bytes: bool = False) -> Iterator[Progress]:
     """A progress display on standard error; nothing when quiet or not at a terminal."""
     with Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
         BarColumn(),
-        MofNCompleteColumn(),
+        DownloadColumn(binary_units=True) if of_bytes else MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=err,
         disable=quiet or not err.is_terminal,

@@ -77,6 +77,14 @@ class DropInvalid(TerminalError):
     """A drop on disk or about to be published is not what its manifest says."""
 
 
+class PushUnavailable(TransientError):
+    """A destination of drops does not answer; what was sent stays, and the next push goes on."""
+
+
+class PushRefused(TerminalError):
+    """A destination of drops refuses, or holds something else under the name of a drop."""
+
+
 class LabelsInvalid(TerminalError):
     """Labels, verdicts or scores that were given are not what is needed of them."""
 

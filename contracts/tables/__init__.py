@@ -19,6 +19,7 @@ from contracts.tables.curated import Examples, ExampleSketches, Preferences, Qua
 from contracts.tables.evals import EvalItems, EvalSets, Releases
 from contracts.tables.judging import AnnotationTasks, Calibrations, JudgeAnchorRuns, JudgeAnchors, JudgeEpochs
 from contracts.tables.registry import (
+    Announcements,
     DropMarks,
     Drops,
     ErasedIds,
@@ -27,6 +28,7 @@ from contracts.tables.registry import (
     Lineage,
     Models,
     NightlyRuns,
+    Pushes,
 )
 from contracts.tables.silver import Annotations, GoldLabels, Interactions, Judgments
 
@@ -51,6 +53,8 @@ TABLES: Final[dict[str, type[Table]]] = {
     "quarantine": Quarantine,
     "drops": Drops,
     "drop_marks": DropMarks,
+    "pushes": Pushes,
+    "announcements": Announcements,
     "nightly_runs": NightlyRuns,
     "models": Models,
     "erasures": Erasures,

@@ -86,6 +86,8 @@ PERSONAL: Final[dict[str, Personal]] = {
     "lineage": Personal(rows={"source_id": ("request", "example"), "target_id": ("example",)}),
     "drops": Personal(nothing="counts and versions of a whole drop"),
     "drop_marks": Personal(nothing="what became of a whole drop"),
+    "pushes": Personal(nothing="places that hold copies of whole drops"),
+    "announcements": Personal(nothing="which drops were announced"),
     "nightly_runs": Personal(nothing="attempts of scheduled builds"),
     "models": Personal(nothing="models and the drops they were trained on"),
     "erasures": Personal(

@@ -29,6 +29,7 @@ class Drops(Table):
     quarantined_rows: pl.Int64 = column("rows refused by a gate", ge=0)
     step_seconds: str = optional("time each step of the build took, seconds by step, JSON object")
     scheduled_for: Time = optional("scheduled moment it was built for; null when built by hand")
+    to_announce: bool = optional("whether workers announce it; null in rows of older releases: they do not")
     sequence: pl.Int64 = optional(
         "place in the chain of the registry, from 1; null before there was one", ge=1
     )
@@ -47,6 +48,30 @@ class DropMarks(Table):
     removed_rows: pl.Int64 = column("rows that the successor lacks", ge=0)
     models: Strings = column("models that had been trained on it")
     marked_at: Time = column("clock time of the mark")
+
+
+class Pushes(Table):
+    """Copies of drops outside the lake: an erasure cannot delete them, and names them."""
+
+    drop_id: str = column("the drop")
+    destination: str = column("folder, URL of a store's prefix, or repository; without credentials or query")
+    branch: str = optional("branch of the repository that was asked for")
+    state: str = column("begun: some files may be there; complete: all are", isin=["begun", "complete"])
+    commit_id: str = optional("commit of the repository that holds it")
+    files: pl.Int64 = column("files of the drop", ge=0)
+    bytes: pl.Int64 = column("size of all files", ge=0)
+    manifest_sha256: str = column("SHA-256 of its manifest.json")
+    pushed_at: Time = column("clock time of the row")
+
+
+class Announcements(Table):
+    """What was announced on `tailrace.drops`, a row per message the broker has."""
+
+    notice: str = column(
+        "published, or superseded: another drop stands in for it", isin=["published", "superseded"]
+    )
+    drop_id: str = column("the drop that was announced")
+    announced_at: Time = column("clock time after the broker's acknowledgement")
 
 
 class NightlyRuns(Table):

@@ -31,7 +31,7 @@ from sinks.drops.manifest import (
     write_manifest,
 )
 from sinks.drops.marks import mark_superseded
-from sinks.drops.publish import LATEST, point_latest, publish, published
+from sinks.drops.publish import latest_name, point_latest, publish, published
 from sinks.drops.reading import read_rows
 from sinks.drops.staging import stage
 from sinks.erasure.person import Person
@@ -183,7 +183,7 @@ def sweep(drops_root: Path) -> list[str]:
 
 
 def _latest(drops_root: Path, channel: str) -> str | None:
-    path = drops_root / (LATEST if channel == "default" else f"{LATEST}.{channel}")
+    path = drops_root / latest_name(channel)
     return path.read_text().strip() if path.is_file() else None
 
 

@@ -73,7 +73,7 @@ def publish(
     else:
         staged.rename(final)
     note("moved")
-    row = {**registry_row, "path": drop_id, "manifest_sha256": manifest_sha256}
+    row = {**registry_row, "path": drop_id, "manifest_sha256": manifest_sha256, "to_announce": True}
     try:
         _register(lake, row)
     except Overtaken:
@@ -118,9 +118,14 @@ def published_for(lake: Lake, channel: str, moment: datetime) -> dict[str, Any] 
     return rows.row(0, named=True) if rows.height else None
 
 
+def latest_name(channel: str) -> str:
+    """Name of the file that points at a channel's newest drop."""
+    return LATEST if channel == "default" else f"{LATEST}.{channel}"
+
+
 def point_latest(drops_root: Path, channel: str, drop_id: str) -> None:
     """Move a channel's `LATEST` pointer (a file holding the drop id) in one step."""
-    name = LATEST if channel == "default" else f"{LATEST}.{channel}"
+    name = latest_name(channel)
     temporary = drops_root / f".{name}.{os.getpid()}"
     temporary.write_text(f"{drop_id}\n")
     temporary.replace(drops_root / name)

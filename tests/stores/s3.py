@@ -106,6 +106,13 @@ class S3Store:
         for key in self.keys.values():
             self.buckets |= set(key.buckets or ())
 
+    def reset(self) -> None:
+        """Empty the buckets and forget what was asked and what was to fail."""
+        for kept in (self.objects, self.uploads, self.calls, self.seen, self.faults):
+            kept.clear()
+        self.gate.set()
+        self.waiting.clear()
+
     def options(self, key: str) -> dict[str, str]:
         """Storage options for one key, as deltalake and obstore take them."""
         return {
