@@ -110,7 +110,7 @@ class HubTarget:
                 self._api.create_branch(branch)
                 branches = self._api.refs().branches
             head = self._head(branches[branch])
-            if branch == self._branch:
+            if branch == self._branch and self._newest(branches) is not None:
                 if taken := self._taken(parcel, head):
                     Look((), (), tuple(taken)).require_free(parcel.drop_id, self.name)
                 if not self._may_move(parcel, head):
@@ -134,7 +134,10 @@ class HubTarget:
         raise PushUnavailable(f"{self.name}: others keep committing to {branch}", hint="Push again.")
 
     def _newest(self, branches: dict[str, str]) -> Head | None:
-        return self._head(branches[self._branch]) if self._branch in branches else None
+        """What the branch shows; None when it is not there, or has nothing of its own yet."""
+        commit = branches.get(self._branch)
+        just_made = self._branch != MAIN and commit == branches.get(MAIN)
+        return None if commit is None or just_made else self._head(commit)
 
     def _head(self, commit: str) -> Head:
         files = self._api.files(commit)

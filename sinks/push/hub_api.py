@@ -195,12 +195,7 @@ class HubApi:
                 f"{self._name}: the Hub does not answer: {type(causes[-1]).__name__}",
                 hint="What was sent stays there; push again to go on.",
             )
-        if isinstance(error, ValueError):
-            return PushRefused(
-                f"{self._name}: the Hub does not accept the files: {type(error).__name__}",
-                hint="Is the front matter of README.md valid? `tailrace drops verify` checks the drop.",
-            )
-        return error
+        return self._refusal(400) if isinstance(error, ValueError) else error
 
     def _refusal(self, status: int) -> Exception:
         if status in (409, 412):
@@ -215,13 +210,16 @@ class HubApi:
                 f"{self._name}: the Hub refuses (status {status}), or there is no such repository or owner",
                 hint="The token (HF_TOKEN, or `hf auth login`) must allow writing to it.",
             )
-        return PushRefused(f"{self._name}: the Hub refuses: status {status}", hint="Check the repository.")
+        return PushRefused(
+            f"{self._name}: the Hub does not accept the files (status {status})",
+            hint="Is the front matter of README.md valid, and the branch a plain name?",
+        )
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
     while error is not None:
         yield error
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
 
 
 def _git_hash(piece: Piece) -> str:

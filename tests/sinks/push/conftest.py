@@ -18,6 +18,7 @@ from sinks.push.target import Options, Target
 from sinks.push.targets import target_for
 from tests.lakes import new_lake
 from tests.stores.drops import published_drop
+from tests.stores.hub import TOKEN, Hub, hub
 from tests.stores.s3 import Key, S3Store, s3_store
 
 
@@ -55,6 +56,19 @@ def home(tmp_path: Path, empty_lake: Path) -> Home:
     settings = Settings(home=tmp_path / "home")
     shutil.copytree(empty_lake, settings.lake_root)
     return Home(settings, Lake(settings.lake_root))
+
+
+@pytest.fixture(scope="session")
+def running_hub() -> Iterator[Hub]:
+    with hub() as made:
+        yield made
+
+
+@pytest.fixture
+def web(running_hub: Hub, monkeypatch: pytest.MonkeyPatch) -> Hub:
+    running_hub.reset()
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    return running_hub
 
 
 @pytest.fixture(scope="session")
