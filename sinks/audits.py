@@ -16,6 +16,7 @@ from contracts.errors import TerminalError
 from sinks.drops.marks import in_force, with_predecessors
 from sinks.lake import Lake
 from sinks.models import trained_on
+from sinks.push.copies import copies_of
 
 SHARES: Final = {
     "licence": "license",
@@ -177,7 +178,8 @@ def user(lake: Lake, user_key: str) -> dict[str, Any]:
     """What the lake holds of a user, by pseudonym: rows per table, drops, models, consent, erasures.
 
     `tables` (table → rows), `drops` (`drop_id`, `rows`), `models`, `consents` (changes, oldest first),
-    `erasures`. A user nobody knows has no rows anywhere.
+    `erasures`; `copies` outside (`sinks.push.copies`) of those drops, of drops they stand in for, and of
+    drops that held the user before an erasure. A user nobody knows has no rows anywhere.
     """
     counts = pl.collect_all(
         [lake.scan(name).filter(pl.col("user_key") == user_key).select(pl.len()) for name in USER_TABLES]
@@ -193,10 +195,12 @@ def user(lake: Lake, user_key: str) -> dict[str, Any]:
     )
     erased = lake.scan("erasures").filter(pl.col("user_key") == user_key).collect()
     seen = with_predecessors(lake, drops["drop_id"].to_list())
+    was_in = erased["affected_drops"].explode().drop_nulls().unique().to_list()
     return {
         "user_key": user_key,
         "tables": {name: int(frame.item()) for name, frame in zip(USER_TABLES, counts, strict=True)},
         "drops": drops.to_dicts(),
+        "copies": copies_of(lake, sorted({*seen, *with_predecessors(lake, was_in)})),
         "models": trained_on(lake, seen).to_dicts(),
         "consents": changes.to_dicts(),
         "erasures": erased.drop("certificate").to_dicts(),

@@ -106,7 +106,10 @@ def user(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Say what is held of a user: rows in every table, drops, models, consent, erasures. No texts."""
+    """Say what is held of a user: rows in every table, drops, models, consent, erasures. No texts.
+
+    `copies` are drops that `tailrace drops push` sent elsewhere: no erasure reaches those.
+    """
     settings = settings_for(home)
     lake = open_lake(settings)
     key = name
@@ -119,7 +122,7 @@ def user(
         return
     out.print(f"user_key {key}", highlight=False)
     print_table(["table", "rows"], [list(each) for each in found["tables"].items()])
-    for part in ("drops", "models", "consents", "erasures"):
+    for part in ("drops", "copies", "models", "consents", "erasures"):
         if found[part]:
             _table(pl.DataFrame(found[part], infer_schema_length=None), title=part)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import typer
 
@@ -41,7 +42,8 @@ def erase(
     Rows go from all tables, old files and logs; drops that held any get successors without them; replayed
     events are refused from then on. At the end every remaining file is read, and the certificate says that
     nothing was found: exit 1 if something was. Run it again after an interruption: it goes on. It cannot
-    reach Kafka topics, backups, copies of drops made elsewhere, or what models have learned.
+    reach Kafka topics, backups, or what models have learned; copies that `tailrace drops push` made are
+    named, to be deleted by hand.
     """
     settings = settings_for(home)
     identity = make_identity(settings)
@@ -99,10 +101,20 @@ def _show(seen: Plan, *, as_json: bool) -> None:
             ["drop", "channel", "rows", "models"],
             [[d.drop_id, d.channel, d.rows, ", ".join(d.models)] for d in seen.drops],
         )
+    _show_copies(seen.copies)
     for hold in seen.holds:
         say(f"[yellow]a legal hold forbids it: {hold}[/]")
     if seen.state is not None:
         say(f"an earlier erasure of this person is at: {seen.state}")
+
+
+def _show_copies(copies: Sequence[Mapping[str, Any]]) -> None:
+    if copies:
+        print_table(
+            ["drop", "copy", "branch", "commit", "whole"],
+            [[c["drop_id"], c["destination"], c["branch"], c["commit_id"], c["whole"]] for c in copies],
+            title="Copies outside that hold the person: delete them there, an erasure cannot",
+        )
 
 
 def _tell(done: Erased) -> None:
@@ -123,6 +135,7 @@ def _tell(done: Erased) -> None:
                 for d, about in found["drops"].items()
             ],
         )
+    _show_copies(found.get("copies_outside", ()))
     if found["no_longer_rebuildable"]:
         say(f"no longer rebuildable byte for byte: {', '.join(found['no_longer_rebuildable'])}")
     if found["looked_for"]["user_id"] != "everywhere":

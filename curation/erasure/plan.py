@@ -12,14 +12,17 @@ from curation.erasure.place import Place, Subject, departure
 from curation.erasure.successors import Affected, affected, models_of
 from curation.erasure.work import erasure_id, newest_state
 from curation.retention.holds import holding
+from sinks.drops.marks import with_predecessors
 from sinks.erasure.rewriting import look
+from sinks.push.copies import copies_of
 
 
 @dataclass(frozen=True)
 class Plan:
     """What an erasure would do. `tables`: table → rows looked at, removed and altered, where there are any.
 
-    `state` is how far an earlier run came, None when there was none. `holds` forbid it.
+    `state` is how far an earlier run came, None when there was none. `copies` of drops outside are out of its
+    reach. `holds` forbid it.
     """
 
     erasure_id: str
@@ -28,6 +31,7 @@ class Plan:
     ids: Mapping[str, int]
     drops: tuple[Affected, ...]
     models: tuple[str, ...]
+    copies: tuple[dict[str, Any], ...]
     holds: tuple[str, ...]
 
     def as_dict(self) -> dict[str, Any]:
@@ -39,6 +43,7 @@ class Plan:
             "ids": self.ids,
             "drops": [{"drop_id": d.drop_id, "channel": d.channel, "rows": d.rows} for d in self.drops],
             "models": self.models,
+            "copies_outside": self.copies,
             "holds": self.holds,
         }
 
@@ -57,5 +62,6 @@ def plan(place: Place, subject: Subject) -> Plan:
         ids={kind: len(person.of(kind)) for kind in ID_KINDS if kind != "user"},
         drops=tuple(drops),
         models=tuple(models_of(lake, [drop.drop_id for drop in drops])),
+        copies=tuple(copies_of(lake, with_predecessors(lake, [drop.drop_id for drop in drops]))),
         holds=tuple(holding(lake, person, [drop.drop_id for drop in drops])),
     )

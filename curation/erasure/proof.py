@@ -13,13 +13,16 @@ import polars as pl
 from curation.erasure.identify import held_by_others
 from curation.erasure.place import TOMBSTONED, Place, Subject, needles_for
 from curation.erasure.work import Work, work_path
+from sinks.drops.marks import with_predecessors
 from sinks.erasure.needles import SHORT, Needles
 from sinks.erasure.person import Person
 from sinks.erasure.scan import Scan, scan_folder, scan_lake
+from sinks.push.copies import copies_of
 
 NOT_COVERED: Final = (
     "Kafka topics: their retention or compaction deletes events; replayed ones are refused",
-    "earlier versions that an object store keeps, backups, and copies of drops made elsewhere",
+    "earlier versions that an object store keeps, backups, and copies of drops elsewhere: those that "
+    "`tailrace drops push` made are in copies_outside, to be deleted by whoever can",
     "what trained models have learned",
 )
 
@@ -83,6 +86,7 @@ def certificate(place: Place, subject: Subject, work: Work, scan: Scan, needles:
         "other_files": work.other_files,
         "drops": work.drops,
         "models": work.models,
+        "copies_outside": _copies(place, work),
         "no_longer_rebuildable": work.unbuildable,
         "looked_for": {
             **needles.counts(),
@@ -93,6 +97,12 @@ def certificate(place: Place, subject: Subject, work: Work, scan: Scan, needles:
         "scan": scan.as_dict(),
         "not_covered": NOT_COVERED,
     }
+
+
+def _copies(place: Place, work: Work) -> list[dict[str, Any]]:
+    """Copies of the drops that held the person, and of those that these stood in for: they held them, too."""
+    copies = copies_of(place.lake, with_predecessors(place.lake, list(work.drops)))
+    return [{**copy, "pushed_at": copy["pushed_at"].isoformat()} for copy in copies]
 
 
 def _how(subject: Subject, needles: Needles) -> str:

@@ -41,7 +41,7 @@ def run(home: Home, *arguments: str, code: int = 0) -> str:
 def killed(home: Home, waiting: threading.Event, *arguments: str, **environment: str) -> None:
     """Run it in a process of its own and kill that once the destination holds an upload up."""
     process = subprocess.Popen(
-        [sys.executable, "-m", "console", "drops", "push", *arguments, "--home", str(home.settings.home)],
+        [sys.executable, "-m", "tests.sinks.push.pushing_process", str(home.settings.home), *arguments],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
