@@ -145,6 +145,8 @@ _BY_COLUMN: Mapping[str, Any] = {
     "task": "pointwise",
     "calibrations.state": "passed",
     "nightly_runs.state": "claimed",
+    "pushes.state": "complete",
+    "notice": "published",
     "asked": "first",
 }
 

@@ -14,6 +14,7 @@ from sinks.lake import Lake
 from streams.fleet import make_join
 from streams.identity import Identity
 from streams.reactions.alerts import AlertReactions
+from streams.reactions.announcing import Announcements, AnnouncingReactions
 from streams.reactions.consent import ConsentReactions
 from streams.reactions.dead_letters import DeadLetterReactions
 from streams.reactions.join_service import JoinService
@@ -112,7 +113,9 @@ def create_app(
         revocations = RevocationReactions(app, settings, lake, stats, fail=app.fail)
         consents = app.consents = ConsentReactions(app, settings, identity, stats, revocations)
         JudgeReactions(app, settings, judge, consents, dead_letters, stats, fail=app.fail)
-        app.nightly = NightlyReactions(app, settings, lake, stats)
+        announcements = Announcements(app, lake, settings.drops_root)
+        app.nightly = NightlyReactions(app, settings, lake, stats, announcements=announcements)
+        AnnouncingReactions(app, announcements)
     else:
         app.boot_strategy = _WithoutKafka(app)
     WebViews(app, settings, lake, app.join, app.stats)

@@ -69,6 +69,7 @@ class NightlyReactions:
         *,
         clock: Clock = _now,
         seconds: Callable[[], float] = time.monotonic,
+        announcements: Announcements | None = None,
     ) -> None:
         """`clock` tells the time, `seconds` measures durations. Raises `SettingsError` when the schedule
         is no cron expression."""
@@ -79,7 +80,7 @@ class NightlyReactions:
         self._clock = clock
         self._seconds = seconds
         self._worker = settings.kafka.instance_id or f"{socket.gethostname()}-{os.getpid()}"
-        self._announcements = Announcements(app, settings.drops_root)
+        self._announcements = announcements or Announcements(app, lake, settings.drops_root, clock=clock)
         self._fired = asyncio.Event()
         self._pulse: tuple[Run | None, float] = (None, 0.0)
         self.overview: Overview | None = None

@@ -22,6 +22,7 @@ def published_drop(
     number: int = 1,
     *,
     channel: str = "default",
+    scheduled_for: datetime | None = None,
     large: int = 200_000,
     **names: bytes,
 ) -> str:
@@ -50,6 +51,13 @@ def published_drop(
         .drop("sequence", "previous_sha256", "row_sha256", "scheduled_for")
         .to_dicts()[0]
     )
-    row = {**made, "drop_id": drop_id, "channel": channel, "as_of": as_of, "published_at": as_of}
+    row = {
+        **made,
+        "drop_id": drop_id,
+        "channel": channel,
+        "as_of": as_of,
+        "published_at": as_of,
+        "scheduled_for": scheduled_for,
+    }
     publish(lake, drops_root, staged, row, {})
     return drop_id

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from streams.reactions import nightly
+from streams.reactions import announcing, nightly
 from streams.reactions.judging import OnlineJudge
 
 
@@ -15,7 +15,8 @@ def plant(faults: str) -> None:
     """Plant faults, separated by semicolons.
 
     `hang-judging:FILE` and `hang-building:FILE` create the file when they hang. `bad-request:ID`: the judge
-    raises what nobody expects. `hang-request:ID:FILE`: it hangs with this failure.
+    raises what nobody expects. `hang-request:ID:FILE`: it hangs with this failure. `look-often`: the registry
+    of drops is looked at all the time.
     """
     for fault in filter(None, faults.split(";")):
         kind, *what = fault.split(":")
@@ -62,7 +63,12 @@ def _when_judging(request_id: str, happen: Any) -> None:
     OnlineJudge.judge = picky  # type: ignore[method-assign]
 
 
+def _look_often() -> None:
+    announcing.LOOK_S = 0.3  # type: ignore[misc]
+
+
 _KINDS = {
+    "look-often": _look_often,
     "hang-judging": _hang_judging,
     "hang-building": _hang_building,
     "bad-request": _bad_request,

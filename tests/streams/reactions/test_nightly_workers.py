@@ -13,6 +13,7 @@ from contracts.settings import Settings
 from sinks.lake import Lake
 from sinks.nightly_runs import CLAIMED, FAILED, PUBLISHED, RUNNING, read_runs
 from streams.reactions.app import REACTIONS
+from tests.stores.drops import published_drop
 from tests.streams.reactions.conftest import Worker, until
 from tests.streams.reactions.watching import announced, home_with
 
@@ -34,7 +35,7 @@ def test_a_missed_night_is_made_up_for_at_start(
     place: Settings, start: Callable[..., Worker], tmp_path: Path
 ) -> None:
     settings = home_with(place, tmp_path, "r1", "r2", cron=HOURLY)
-    worker = start(REACTIONS, settings=settings)
+    worker = start(REACTIONS, settings=settings, fault="look-often")
     shown = until(lambda: (n := nightly(worker))["state"] == PUBLISHED and n, "the drop", timeout=90)
     (drop,) = drops(settings)
     assert (shown["drop_id"], shown["failed_attempts"]) == (drop["drop_id"], 0)
@@ -54,6 +55,10 @@ def test_a_missed_night_is_made_up_for_at_start(
         found["tailrace_nightly_next_timestamp_seconds"]
         > found["tailrace_nightly_last_night_timestamp_seconds"]
     )
+    # A drop published by hand while the worker runs is announced by it, too; that of the night not again.
+    by_hand = published_drop(Lake(settings.lake_root), settings.drops_root, channel="by-hand")
+    assert len(announced(settings, {"path": by_hand})) == 1
+    assert len(announced(settings, drop)) == 1
     assert worker.stop() == 0
 
 

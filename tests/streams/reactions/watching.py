@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -18,6 +18,7 @@ from contracts.settings import NightlySettings, Settings
 from sinks.lake import Lake
 from sinks.nightly_runs import SCHEDULED, Run, begin
 from streams.identity import Identity
+from streams.outputs import ID_HEADER
 from streams.reactions.app import REACTIONS, create_app
 from streams.reactions.nightly import NightlyReactions
 from streams.reactions.stats import ReactionStats
@@ -113,14 +114,23 @@ async def watchers(*deployments: Settings, time: Time) -> AsyncIterator[list[Wat
 def announced(settings: Settings, drop: Mapping[str, Any]) -> list[dict[str, Any]]:
     """What was announced of a deployment's drop (its registry row), which was announced at least once."""
     path = str(settings.drops_root / drop["path"])
+    return [value for _, value in heard(settings, lambda value: value["path"] == path)]
+
+
+def heard(
+    settings: Settings, wanted: Callable[[dict[str, Any]], bool], *, patience: float = 20
+) -> list[tuple[str, dict[str, Any]]]:
+    """Id and value of messages about drops, oldest first, once there is one; none when patience is over."""
     # Assigned, not subscribed: joining a group takes the embedded broker seconds.
     consumer = Consumer({"bootstrap.servers": settings.kafka.bootstrap_servers, "group.id": "drops-test"})
     consumer.assign([TopicPartition(topics.DROPS, p, OFFSET_BEGINNING) for p in range(2)])
-    found: list[dict[str, Any]] = []
+    found: list[tuple[str, dict[str, Any]]] = []
     try:
         # The last message of this deployment may be followed by a repeat: that is what is looked for.
-        while (message := consumer.poll(0.5 if found else 20)) is not None:
-            found += [value for value in [json.loads(message.value())] if value["path"] == path]
+        while (message := consumer.poll(0.5 if found else patience)) is not None:
+            value = json.loads(message.value())
+            if wanted(value):
+                found.append((dict(message.headers())[ID_HEADER].decode(), value))
     finally:
         consumer.close()
     return found
