@@ -36,6 +36,8 @@ class BuildRun:
     """A build as lineage sees it; `files` and `checks` are filled in before it ends.
 
     inputs: table → Delta version. files: name → rows and bytes. as_of: the time the inputs are read as of.
+    series: whose datasets the files are new versions of, `job` unless said. replaces and replaced_files: the
+    drop that the new one is made from, and its files.
     """
 
     job: str
@@ -47,6 +49,13 @@ class BuildRun:
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     checks: Sequence[Check] = ()
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    series: str = ""
+    replaces: str = ""
+    replaced_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def dataset(self, file: str) -> tuple[str, str]:
+        """Namespace and name of a file of the series: the same in every drop, which is its version."""
+        return _namespace(str(self.drops_root)), f"{self.drops_root.name}/{self.series or self.job}/{file}"
 
 
 class Emitter:
@@ -131,14 +140,17 @@ def _inputs(build: BuildRun) -> list[Any]:
     from openlineage.client.event_v2 import InputDataset
     from openlineage.client.facet_v2 import dataset_version_dataset
 
-    return [
-        InputDataset(
-            _namespace(build.lake_root),
-            name,
-            facets={"version": dataset_version_dataset.DatasetVersionDatasetFacet(str(version))},
-        )
+    def at(version: str | int) -> dict[str, Any]:
+        return {"version": dataset_version_dataset.DatasetVersionDatasetFacet(str(version))}
+
+    tables = [
+        InputDataset(_namespace(build.lake_root), name, facets=at(version))
         for name, version in sorted(build.inputs.items())
     ]
+    files = [
+        InputDataset(*build.dataset(name), facets=at(build.replaces)) for name in sorted(build.replaced_files)
+    ]
+    return tables + files
 
 
 def _outputs(build: BuildRun) -> list[Any]:
@@ -149,7 +161,6 @@ def _outputs(build: BuildRun) -> list[Any]:
         output_statistics_output_dataset,
     )
 
-    space, root = _namespace(str(build.drops_root)), build.drops_root.name
     version: dict[str, Any] = {"version": dataset_version_dataset.DatasetVersionDatasetFacet(build.drop_id)}
     asserted = data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(
         [
@@ -163,8 +174,7 @@ def _outputs(build: BuildRun) -> list[Any]:
         version["dataQualityAssertions"] = asserted
     return [
         OutputDataset(
-            space,
-            f"{root}/{build.job}/{name}",
+            *build.dataset(name),
             facets=version,
             outputFacets={
                 "outputStatistics": output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(

@@ -14,6 +14,7 @@ from curation.erasure.other_files import clean_home
 from curation.erasure.place import Place, Subject, departure, needles_for
 from curation.erasure.successors import affected, clear, supersede, sweep
 from curation.erasure.work import Work, record, remember_ids, save, work_path
+from curation.nightly import CODE_VERSION
 from curation.retention.holds import holding
 from curation.retention.versions import unbuildable
 from sinks.drops.manifest import stable_hash
@@ -23,6 +24,7 @@ from sinks.erasure.person import Person
 from sinks.erasure.rewriting import MOST_ATTEMPTS, PAUSE_S, look, rewrite
 from sinks.judge_journal import FOLDER, adopt
 from sinks.maintenance_compaction import set_properties
+from sinks.openlineage import Emitter
 from sinks.tombstones import ERASED_KEY
 
 REASON: Final = "erasure"
@@ -116,9 +118,12 @@ def replace_drops(place: Place, person: Person, work: Work) -> None:
     lake, root = place.lake, place.drops_root
     sweep(root)
     now = datetime.fromtimestamp(place.clock_us() / 1_000_000, UTC)
+    lineage = Emitter.from_settings(place.settings, code_version=CODE_VERSION)
     for drop in affected(lake, root, person):
         place.progress(f"drop {drop.drop_id}")
-        supersede(lake, root, drop, person, erasure_id=work.erasure_id, now=now, step=place.step)
+        supersede(
+            lake, root, drop, person, erasure_id=work.erasure_id, now=now, step=place.step, lineage=lineage
+        )
     # From the marks, not from what was just done: a run may have been killed while it cleared a folder.
     marks = lake.scan("drop_marks").filter(erasure_id=work.erasure_id).collect()
     for mark in marks.iter_rows(named=True):

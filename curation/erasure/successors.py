@@ -1,13 +1,15 @@
 """Published drops that hold rows of a person: a successor without them takes each one's place.
 
-Per drop, in this order; every step can be repeated: publish the successor (staged, verified, registered
-last), mark the old drop as superseded, move `LATEST`, and only then replace the old drop's files by a
-manifest that says where the successor is. A kill leaves the old drop whole, or the new one published.
+Per drop, in this order, as one run of lineage; every step can be repeated: publish the successor (staged,
+verified, registered last), mark the old drop as superseded, move `LATEST`, and only then replace the old
+drop's files by a manifest that says where the successor is. A kill leaves the old drop whole, or the new one
+published. Workers announce both (`sinks.drops.notices`).
 """
 
 from __future__ import annotations
 
 import shutil
+import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -36,6 +38,7 @@ from sinks.drops.reading import read_rows
 from sinks.drops.staging import stage
 from sinks.erasure.person import Person
 from sinks.lake import Lake
+from sinks.openlineage import BuildRun, Emitter
 from sinks.tombstones import any_of
 
 REASON: Final = "erasure"
@@ -106,6 +109,7 @@ def supersede(
     erasure_id: str,
     now: datetime,
     step: Callable[[str], None],
+    lineage: Emitter,
 ) -> str:
     """Publish the successor of a drop, mark the drop, and clear its files; returns the successor's id.
 
@@ -115,6 +119,46 @@ def supersede(
     """
     old = published(lake, drop.drop_id) or {}
     folder, new_id = drops_root / old["path"], successor_id(drop.drop_id, erasure_id)
+    with lineage.run(_run(lake, drops_root, old, new_id)) as run:
+        _replace(lake, drop, person, old, run, erasure_id=erasure_id, now=now, step=step)
+        run.files = read_manifest(drops_root / new_id)["files"]
+    clear(folder, drop.drop_id, new_id, erasure_id)
+    step("cleared")
+    return new_id
+
+
+def _run(lake: Lake, drops_root: Path, old: Mapping[str, Any], new_id: str) -> BuildRun:
+    """The making of a successor as lineage sees it: the same run when it is gone on with after a kill."""
+    folder = drops_root / old["path"]
+    return BuildRun(
+        job=f"{REASON}.{old['channel']}",
+        drop_id=new_id,
+        as_of=old["as_of"],
+        inputs={name: lake.version(name) for name in COPIED if lake.exists(name)},
+        lake_root=lake.root,
+        drops_root=drops_root,
+        run_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{old['drop_id']}/{new_id}")),
+        series=f"drop.{old['channel']}",
+        replaces=old["drop_id"],
+        # A kill may have left the old folder half cleared.
+        replaced_files=read_manifest(folder)["files"] if (folder / MANIFEST_FILE).is_file() else {},
+    )
+
+
+def _replace(
+    lake: Lake,
+    drop: Affected,
+    person: Person,
+    old: Mapping[str, Any],
+    run: BuildRun,
+    *,
+    erasure_id: str,
+    now: datetime,
+    step: Callable[[str], None],
+) -> None:
+    """Publish the successor, mark the drop, move `LATEST`."""
+    drops_root, new_id = run.drops_root, run.drop_id
+    folder = drops_root / old["path"]
     if published(lake, new_id) is None:
         rows = _whole(read_rows(folder), lake, drop.drop_id)
         mine = _owned(rows, person)
@@ -123,12 +167,13 @@ def supersede(
         fine = fit(left)
         left, unfit = left.filter(fine), left.filter(~fine)
         content = _content(read_manifest(folder), new_id, left, removed, unfit, erasure_id)
-        staged = stage(drops_root, new_id, left, content).folder
+        staged = stage(drops_root, new_id, left, content)
+        run.checks = staged.checks
         step("staged")
         publish(
             lake,
             drops_root,
-            staged,
+            staged.folder,
             _registry_row(old, new_id, left, now),
             _Copies(lake, drop.drop_id, new_id, without=unfit["example_id"]),
             step=step,
@@ -146,9 +191,6 @@ def supersede(
     step("marked")
     if _latest(drops_root, drop.channel) == drop.drop_id:
         point_latest(drops_root, drop.channel, new_id)
-    clear(folder, drop.drop_id, new_id, erasure_id)
-    step("cleared")
-    return new_id
 
 
 def clear(folder: Path, drop_id: str, new_id: str, erasure_id: str) -> None:

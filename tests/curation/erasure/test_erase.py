@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import msgspec
@@ -27,6 +28,7 @@ from sinks.judgments import store_judgments
 from sinks.lake import Lake
 from sinks.maintenance_compaction import merge
 from sinks.maintenance_layout import Step, day_files
+from sinks.openlineage import FILE
 from sinks.transactions import append_once
 from streams.decoding import Decoder
 from tests.curation.dialogues import Events, edited, regenerated, turned_out
@@ -395,6 +397,20 @@ def test_a_successor_without_the_person_takes_the_drops_place(world: World) -> N
     assert read_manifest(old.folder)["superseded_by"] == new_id
     examples = world.lake.scan("examples").filter(drop_id=new_id).collect()
     assert sorted(examples["example_id"]) == sorted(left["example_id"])
+    # Lineage tells of it as of any build: from the old drop and the tables to the new version of its files.
+    told = [json.loads(line) for line in (world.settings.drops_root / FILE).read_text().splitlines()]
+    start, complete = (event for event in told if event["job"]["name"] == "erasure.default")
+    assert (start["eventType"], complete["eventType"]) == ("START", "COMPLETE")
+    assert start["run"]["runId"] == complete["run"]["runId"]
+    version = {(d["name"], d["facets"]["version"]["datasetVersion"]) for d in complete["inputs"]}
+    assert ("drops/drop.default/preference/train.parquet", old.drop_id) in version
+    assert ("examples", str(world.lake.version("examples") - 1)) in version
+    made = {d["name"]: d for d in complete["outputs"]}
+    assert set(made) == {f"drops/drop.default/{name}" for name in manifest["files"]}
+    output = made["drops/drop.default/provenance.parquet"]
+    assert output["facets"]["version"]["datasetVersion"] == new_id
+    assert output["outputFacets"]["outputStatistics"]["rowCount"] == left.height
+    assert all(check["success"] for check in output["facets"]["dataQualityAssertions"]["assertions"])
     assert world.traces(ANNA) == []
 
 
