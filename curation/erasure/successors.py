@@ -9,7 +9,6 @@ published. Workers announce both (`sinks.drops.notices`).
 from __future__ import annotations
 
 import shutil
-import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +20,7 @@ import polars as pl
 
 from contracts.tables import frame_schema
 from contracts.tables.persons import IdKind
+from curation.erasure.lineage import successor_run
 from curation.nightly import kto_weights
 from sinks.drops.checks import fit
 from sinks.drops.formats import PROVENANCE_FILE, PROVENANCE_SCHEMA
@@ -119,30 +119,12 @@ def supersede(
     """
     old = published(lake, drop.drop_id) or {}
     folder, new_id = drops_root / old["path"], successor_id(drop.drop_id, erasure_id)
-    with lineage.run(_run(lake, drops_root, old, new_id)) as run:
+    with lineage.run(successor_run(lake, drops_root, old, new_id, tables=COPIED, reason=REASON)) as run:
         _replace(lake, drop, person, old, run, erasure_id=erasure_id, now=now, step=step)
         run.files = read_manifest(drops_root / new_id)["files"]
     clear(folder, drop.drop_id, new_id, erasure_id)
     step("cleared")
     return new_id
-
-
-def _run(lake: Lake, drops_root: Path, old: Mapping[str, Any], new_id: str) -> BuildRun:
-    """The making of a successor as lineage sees it: the same run when it is gone on with after a kill."""
-    folder = drops_root / old["path"]
-    return BuildRun(
-        job=f"{REASON}.{old['channel']}",
-        drop_id=new_id,
-        as_of=old["as_of"],
-        inputs={name: lake.version(name) for name in COPIED if lake.exists(name)},
-        lake_root=lake.root,
-        drops_root=drops_root,
-        run_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{old['drop_id']}/{new_id}")),
-        series=f"drop.{old['channel']}",
-        replaces=old["drop_id"],
-        # A kill may have left the old folder half cleared.
-        replaced_files=read_manifest(folder)["files"] if (folder / MANIFEST_FILE).is_file() else {},
-    )
 
 
 def _replace(

@@ -27,6 +27,7 @@ from tests.sinks.push.conftest import Home
 from tests.stores.hub import Hub
 from tests.stores.s3 import S3Store
 
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content:DeprecationWarning")
 runner = CliRunner(env={"COLUMNS": "160"})
 command = typer.Typer()
 command.command()(drops_push)
