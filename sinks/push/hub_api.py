@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_random_exponential
 
-from contracts.errors import PushRefused, PushUnavailable, SettingsError
+from contracts.errors import DropInvalid, PushRefused, PushUnavailable, SettingsError
 from sinks.push.parcel import Piece, chunks_of
 from sinks.push.target import Sent
 
@@ -160,7 +160,14 @@ class HubApi:
     def _addition(self, piece: Piece) -> Any:
         from huggingface_hub import CommitOperationAdd
 
-        return CommitOperationAdd(piece.name, str(piece.path))
+        addition = CommitOperationAdd(piece.name, str(piece.path))
+        if addition.upload_info.sha256.hex() != piece.sha256:
+            # The Hub would take it, and show it before anybody could look.
+            raise DropInvalid(
+                f"{piece.name} changed while the drop was pushed",
+                hint="Restore the drop's folder from a copy.",
+            )
+        return addition
 
     def _asked(self, ask: Callable[[], Result]) -> Result:
         patiently = Retrying(

@@ -83,6 +83,7 @@ class Hub:
     gate: threading.Event = field(default_factory=threading.Event)
     gate_after: int = 0
     waiting: threading.Event = field(default_factory=threading.Event)
+    gone: threading.Event = field(default_factory=threading.Event)
     meanwhile: Callable[[], None] | None = None
 
     def __post_init__(self) -> None:
@@ -94,6 +95,7 @@ class Hub:
             kept.clear()
         self.gate.set()
         self.waiting.clear()
+        self.gone.clear()
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         if scope["type"] == "http":
@@ -128,6 +130,7 @@ class Hub:
         while self.gate_after < 0 and not self.gate.is_set():
             self.waiting.set()
             if await request.is_disconnected():
+                self.gone.set()
                 raise Answer(500)
             await asyncio.sleep(0.01)
 

@@ -86,7 +86,7 @@ class S3Store:
 
     calls: requests by method. seen: (method, path, key id) of every request. faults: see `Fault`. gate: while
     it is not set, uploads of objects and parts wait after `gate_after` of them went through; `waiting` is set
-    once one waits.
+    once one waits, `gone` once one who waited is gone: then nothing of it is stored.
     """
 
     keys: Mapping[str, Key]
@@ -100,6 +100,7 @@ class S3Store:
     gate: threading.Event = field(default_factory=threading.Event)
     gate_after: int = 0
     waiting: threading.Event = field(default_factory=threading.Event)
+    gone: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.gate.set()
@@ -112,6 +113,7 @@ class S3Store:
             kept.clear()
         self.gate.set()
         self.waiting.clear()
+        self.gone.clear()
 
     def options(self, key: str) -> dict[str, str]:
         """Storage options for one key, as deltalake and obstore take them."""
@@ -169,11 +171,12 @@ class S3Store:
                 raise Refused(fault.code)
         if request.method == "PUT" and not self.gate.is_set():
             self.gate_after -= 1
-            while self.gate_after < 0 and not self.gate.is_set() and not await request.is_disconnected():
+            while self.gate_after < 0 and not self.gate.is_set():
                 self.waiting.set()
+                if await request.is_disconnected():
+                    self.gone.set()
+                    raise Refused("InternalError")
                 await asyncio.sleep(0.01)
-            if self.gate_after < 0 and not self.gate.is_set():
-                raise Refused("InternalError")  # whoever asked is gone
 
     def _handle(self, request: Request, bucket: str, key: str, body: bytes) -> Response:
         query, headers, path = request.query_params, request.headers, f"{bucket}/{key}"

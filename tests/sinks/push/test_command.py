@@ -7,7 +7,8 @@ import os
 import signal
 import subprocess
 import sys
-import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from console.commands.drops_push import drops_push
 from contracts.errors import DropInvalid, PushRefused, SettingsError
 from sinks.push.copies import copies_of
 from sinks.push.destination import parse
+from sinks.push.folder import UNFINISHED
 from sinks.push.hub import HubTarget
 from sinks.push.target import Options
 from tests.console.commands import CHECKOUT
@@ -39,8 +41,8 @@ def run(home: Home, *arguments: str, code: int = 0) -> str:
     return str(result.stdout)
 
 
-def killed(home: Home, waiting: threading.Event, *arguments: str, **environment: str) -> None:
-    """Run it in a process of its own and kill that once the destination holds an upload up."""
+def killed(home: Home, reached: Callable[[], Any], *arguments: str, **environment: str) -> None:
+    """Run it in a process of its own and kill that as soon as something is reached."""
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.sinks.push.pushing_process", str(home.settings.home), *arguments],
         env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
@@ -48,8 +50,11 @@ def killed(home: Home, waiting: threading.Event, *arguments: str, **environment:
         stderr=subprocess.STDOUT,
     )
     try:
-        if not waiting.wait(60):
-            raise AssertionError(process.communicate(timeout=5))
+        end = time.monotonic() + 60
+        while not reached():
+            assert time.monotonic() < end
+            assert process.poll() is None, process.communicate()
+            time.sleep(0.002)
     finally:
         process.send_signal(signal.SIGKILL)
         process.wait(20)
@@ -59,7 +64,8 @@ def test_a_push_to_a_store_goes_on_after_a_kill(home: Home, s3: S3Store) -> None
     drop = home.publish()
     s3.gate.clear()
     s3.gate_after = 3
-    killed(home, s3.waiting, drop, "s3://copies/x")
+    killed(home, s3.waiting.is_set, drop, "s3://copies/x")
+    assert s3.gone.wait(20)
     s3.gate.set()
     before = s3.files(f"copies/x/{drop}/")
     assert len(before) == 3
@@ -72,13 +78,27 @@ def test_a_push_to_a_store_goes_on_after_a_kill(home: Home, s3: S3Store) -> None
     assert [copy["whole"] for copy in copies_of(home.lake, [drop])] == [True]
 
 
+def test_a_push_to_a_folder_goes_on_after_a_kill(home: Home, tmp_path: Path) -> None:
+    drop, there = home.publish(large=48 << 20), tmp_path / "there"
+    killed(home, lambda: any(there.rglob(f"{UNFINISHED}*train.parquet")), drop, str(there))
+    assert not (there / drop / "manifest.json").exists()
+    assert not (there / "LATEST").exists()
+    done = json.loads(run(home, drop, str(there), "--json"))
+    assert done["latest_moved"] is True
+    assert files_of(there) == {
+        "LATEST": f"{drop}\n".encode(),
+        **{f"{drop}/{name}": data for name, data in files_of(home.folder(drop)).items()},
+    }
+
+
 def test_a_push_to_the_hub_goes_on_after_a_kill(
     home: Home, web: Hub, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     drop = home.publish()
     web.gate.clear()
     web.gate_after = 2
-    killed(home, web.waiting, drop, "hf://datasets/org/drops", HF_ENDPOINT=web.url)
+    killed(home, web.waiting.is_set, drop, "hf://datasets/org/drops", HF_ENDPOINT=web.url)
+    assert web.gone.wait(20)
     web.gate.set()
     assert web.repos["org/drops"].files() == {}
     uploaded = web.calls["upload"] - 1

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from contracts.errors import PushRefused, PushUnavailable
+from contracts.errors import DropInvalid, PushRefused, PushUnavailable
 from sinks.push import hub_api
 from sinks.push.copies import copies_of
 from sinks.push.destination import parse
 from sinks.push.hub import HubTarget
-from sinks.push.run import Pushed
+from sinks.push.run import Pushed, prepare, push
 from sinks.push.target import Options
 from tests.drop_files import files_of
 from tests.sinks.push.conftest import Home
@@ -177,6 +177,16 @@ def test_pushes_of_one_drop_at_once_make_one_tag(home: Home, web: Hub) -> None:
         done = list(pool.map(go, range(3)))
     assert repo(web).files() == repo(web).files(drop) == files_of(home.folder(drop))
     assert {each.commit for each in done} == {repo(web).tags[drop]}
+
+
+def test_a_file_that_changes_under_the_push_is_not_committed(home: Home, web: Hub) -> None:
+    drop = home.publish()
+    changing = home.folder(drop) / "openai" / "train.jsonl"
+    parcel = prepare(home.lake, home.settings.drops_root, drop)
+    changing.write_bytes(b"x" * changing.stat().st_size)
+    with pytest.raises(DropInvalid, match=r"openai/train\.jsonl changed"):
+        push(home.lake, parcel, parse(REPO), HubTarget(parse(REPO), Options(), endpoint=web.url))
+    assert repo(web).files() == {}
 
 
 def test_refusals_say_what_to_do_and_no_secret(home: Home, web: Hub, monkeypatch: pytest.MonkeyPatch) -> None:
