@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import os
-import signal
-import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -23,11 +22,11 @@ from sinks.push.destination import parse
 from sinks.push.folder import UNFINISHED
 from sinks.push.hub import HubTarget
 from sinks.push.target import Options
-from tests.console.commands import CHECKOUT
 from tests.drop_files import files_of
 from tests.sinks.push.conftest import Home
 from tests.stores.hub import Hub
 from tests.stores.s3 import S3Store
+from tests.warm.process import CHECKOUT, WarmProcess
 
 pytestmark = pytest.mark.filterwarnings("ignore:Use 'content:DeprecationWarning")
 runner = CliRunner(env={"COLUMNS": "160"})
@@ -43,21 +42,25 @@ def run(home: Home, *arguments: str, code: int = 0) -> str:
 
 def killed(home: Home, reached: Callable[[], Any], *arguments: str, **environment: str) -> None:
     """Run it in a process of its own and kill that as soon as something is reached."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "tests.sinks.push.pushing_process", str(home.settings.home), *arguments],
-        env={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        end = time.monotonic() + 60
-        while not reached():
-            assert time.monotonic() < end
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.002)
-    finally:
-        process.send_signal(signal.SIGKILL)
-        process.wait(20)
+    with tempfile.TemporaryFile() as said:
+        process = WarmProcess(
+            "console",
+            ["drops", "push", *arguments, "--home", str(home.settings.home)],
+            environment={**os.environ, "PYTHONPATH": str(CHECKOUT), **environment},
+            stdout=said,
+            stderr=said,
+        )
+        try:
+            end = time.monotonic() + 60
+            while not reached():
+                assert time.monotonic() < end
+                if process.poll() is not None:
+                    said.seek(0)
+                    raise AssertionError(said.read().decode())
+                time.sleep(0.002)
+        finally:
+            process.kill()
+            process.wait(20)
 
 
 def test_a_push_to_a_store_goes_on_after_a_kill(home: Home, s3: S3Store) -> None:
