@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from rich.markup import escape
 
 from console.commands.evals import writable_lake
 from console.drop_ids import resolve
 from console.options import Home, Json, settings_for
 from console.terminal import out, print_json, print_table, progress_bar, say
 from contracts.settings import Settings
+from sinks.drops.marks import with_predecessors
 from sinks.lake import Lake
 from sinks.push.copies import copies_of
 from sinks.push.destination import Destination, parse
@@ -69,7 +71,7 @@ def drops_push(
     the bucket of the lake, `lake.storage_options` serve too. Needs the extra: pip install 'tailrace[push]'.
 
     With `--json`: `drop_id`, `destination`, `branch`, `commit`, `sent`, `sent_bytes`, `kept`, `latest_moved`,
-    `files` (`name`, `bytes`, `sha256`, `sent`).
+    `files` (`name`, `bytes`, `sha256`, `sent`), `superseded_copies` (of drops that this one stands in for).
     """
     settings = settings_for(home)
     place = parse(destination, branch=revision)
@@ -83,11 +85,16 @@ def drops_push(
         dry_run=dry_run,
         quiet=as_json,
     )
+    outlived = _outlived(lake, done)
     if as_json:
-        print_json(done.as_dict())
-    else:
-        _tell(done)
-        _warn(lake, done)
+        print_json({**done.as_dict(), "superseded_copies": outlived})
+        return
+    _tell(done)
+    for copy in outlived:
+        say(
+            f"[yellow]delete the copy of {copy['drop_id']} at {escape(copy['destination'])}:[/] "
+            "it holds rows of an erased person"
+        )
 
 
 def _pushed(
@@ -121,21 +128,18 @@ def _tell(done: Pushed) -> None:
     )
     where = f"{done.destination.name}{f' at {done.commit[:12]}' if done.commit else ''}"
     if not done.sent:
-        say(f"drop {done.parcel.drop_id} is whole at {where}: nothing to send")
+        say(f"drop {done.parcel.drop_id} is whole at {escape(where)}: nothing to send")
     else:
         size = sum(piece.bytes for piece in done.sent)
-        say(f"{would} {len(done.sent):,} files, {size:,} bytes; {len(done.kept):,} were there: {where}")
+        counts = f"{would} {len(done.sent):,} files, {size:,} bytes; {len(done.kept):,} were there"
+        say(f"{counts}: {escape(where)}")
     if done.moved:
         say(f"the newest of channel {done.parcel.channel} there is now {done.parcel.drop_id}")
     if not done.dry_run:
         out.print(where, highlight=False, markup=False, soft_wrap=True)
 
 
-def _warn(lake: Lake, done: Pushed) -> None:
-    """Name the copies that this drop should have replaced."""
-    from sinks.drops.marks import with_predecessors
-
-    older = [name for name in with_predecessors(lake, [done.parcel.drop_id]) if name != done.parcel.drop_id]
-    for copy in copies_of(lake, older):
-        say(f"[yellow]delete the copy of {copy['drop_id']} at {copy['destination']}:[/] it holds rows of an "
-            "erased person")  # fmt: skip
+def _outlived(lake: Lake, done: Pushed) -> list[dict[str, Any]]:
+    """Copies, anywhere, of the drops that this one stands in for."""
+    drop_id = done.parcel.drop_id
+    return copies_of(lake, [name for name in with_predecessors(lake, [drop_id]) if name != drop_id])

@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from typer.testing import CliRunner
 
 from console.commands.drops_push import drops_push
 from contracts.errors import DropInvalid, PushRefused, SettingsError
+from sinks.drops.marks import mark_superseded
 from sinks.push.copies import copies_of
 from sinks.push.destination import parse
 from sinks.push.folder import UNFINISHED
@@ -122,6 +124,19 @@ def test_what_people_see(home: Home, tmp_path: Path) -> None:
     assert "preference/train.parquet" in text
     assert there in text
     assert json.loads(run(home, drop, there, "--json"))["sent"] == 0
+
+
+def test_copies_that_a_successor_outlives_are_named(home: Home, tmp_path: Path) -> None:
+    old, new = home.publish(1), home.publish(2)
+    there = str(tmp_path / "[red]there")
+    assert json.loads(run(home, old, there, "--json"))["superseded_copies"] == []
+    now = datetime(2026, 11, 25, tzinfo=UTC)
+    mark_superseded(home.lake, old, new, reason="erasure", removed_rows=1, models=[], now=now)
+    (copy,) = json.loads(run(home, new, there, "--json"))["superseded_copies"]
+    assert (copy["drop_id"], copy["destination"]) == (old, there)
+    result = runner.invoke(command, [new, there, "--home", str(home.settings.home)])
+    assert old in result.output
+    assert "[red]there" in result.output.replace("\n", "")
 
 
 def test_mistakes_are_errors_with_hints(home: Home, tmp_path: Path) -> None:
