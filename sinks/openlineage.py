@@ -148,7 +148,9 @@ def _inputs(build: BuildRun) -> list[Any]:
         for name, version in sorted(build.inputs.items())
     ]
     files = [
-        InputDataset(*build.dataset(name), facets=at(build.replaces)) for name in sorted(build.replaced_files)
+        InputDataset(*build.dataset(name), facets=at(build.replaces))
+        for name, entry in sorted(build.replaced_files.items())
+        if "rows" in entry
     ]
     return tables + files
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sinks.drops.manifest import write_manifest
+from sinks.drops.manifest import file_entry, write_manifest
 from sinks.drops.publish import publish
 from sinks.drops.staging import STAGING
 from sinks.lake import Lake
@@ -44,7 +44,7 @@ def published_drop(
     write_manifest(
         staged,
         {"drop_id": drop_id, "channel": channel, "as_of": as_of},
-        dict.fromkeys(files, 1),
+        {name: file_entry(staged, name) for name in files},
     )
     made: dict[str, Any] = (
         table_rows("drops", [{}])
