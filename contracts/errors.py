@@ -5,6 +5,8 @@ Every error says what happened and, in ``hint``, what to do next. Messages never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class TailraceError(Exception):
     """Base of everything Tailrace raises on purpose.
@@ -75,6 +77,17 @@ class TableInvalid(TerminalError):
 
 class DropInvalid(TerminalError):
     """A drop on disk or about to be published is not what its manifest says."""
+
+
+class NotRebuildable(TerminalError):
+    """A drop cannot be built again.
+
+    `problems`: what is no longer there, or no longer the same, a line each.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = list(problems)
 
 
 class LabelsInvalid(TerminalError):
