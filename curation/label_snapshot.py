@@ -20,6 +20,11 @@ def labels_manifest(gold: Gold, judged: Collection[str]) -> dict[str, Any]:
     return {"in_force": _locked(gold.labels.values()), "decided": _locked(decided)}
 
 
+def labels_sha256(gold: Gold) -> str:
+    """The hash of the labels in force."""
+    return str(_locked(gold.labels.values())["sha256"])
+
+
 def label_rows(labels: Iterable[GoldLabel]) -> list[list[Any]]:
     """Labels as they are hashed, ordered by request: request, label, kind of failure, source, guideline,
     annotations behind it."""

@@ -31,9 +31,11 @@ from curation.judge.epochs import EpochChange, note_epoch
 from curation.judge.in_force import authority
 from curation.judge.tasks import write_tasks
 from curation.judge.verdicts import Spend
+from curation.label_snapshot import labels_sha256
+from curation.redaction.step import make_redactor
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from curation.settle import SettleReport, settle
-from curation.sources import Progress, Sources, Workplace, silent
+from curation.sources import NEEDED, Progress, Sources, Workplace, silent
 from curation.unjudged import keep_unjudged
 from curation.verdict_memory import Memory
 from sinks.drops.lock import exclusive
@@ -144,7 +146,7 @@ def make_drop(
                 place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
                 memory = Memory(lake, now_us, journal)
                 built = build(sources, settings, bench, place, power=power, memory=memory)
-            recipe = _recipe(lake, drop_id, about, sources, memory, settings)
+            recipe = _recipe(lake, drop_id, about, sources, memory, power, settings)
             # Before publication: a published drop is never built again, so nobody would route them later.
             write_tasks(lake, built.to_people, now_us=now_us, drop_id=drop_id)
             staged = stage(drops_root, drop_id, built.rows, manifest_content(about, built, drop_id))
@@ -167,16 +169,26 @@ def make_drop(
 
 
 def _recipe(
-    lake: Lake, drop_id: str, about: Mapping[str, Any], sources: Sources, memory: Memory, settings: Settings
+    lake: Lake,
+    drop_id: str,
+    about: Mapping[str, Any],
+    sources: Sources,
+    memory: Memory,
+    power: Authority,
+    settings: Settings,
 ) -> Recipe:
     """What building the drop again takes; keeps the questions that stayed without a verdict."""
     redactor = make_redactor(settings.privacy)
     return Recipe(
         about=plain(about),
         # After the last verdict; those that others stored meanwhile are told apart by `unjudged`.
-        reads={**sources.reads, "judgments": lake.content_version("judgments")},
+        reads={
+            **{name: sources.reads[name] for name in NEEDED},
+            "judgments": lake.content_version("judgments"),
+        },
         unjudged=keep_unjudged(lake, drop_id, memory.unjudged),
         unjudged_count=len(memory.unjudged),
+        labels=labels_sha256(power.gold),
         redact=None if redactor is None else list(redactor.kinds),
         made_with=libraries(),
     )

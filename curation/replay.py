@@ -43,8 +43,8 @@ class Replay:
         What the rules judge said is worked out again where it is not stored: it is a function of the item.
         """
         epoch = judge.epoch.id
-        reasons = [self.unjudged(epoch, item.content_hash, item.request_id) for item in items]
         known = verdicts_in(self._held(epoch, [item.content_hash for item in items]))
+        reasons = [self._reason(epoch, item.content_hash, item.request_id, known) for item in items]
         if isinstance(judge, RulesJudge):
             absent = [item for item in items if item.content_hash not in known]
             known |= {j.content_hash: j.verdict for j in judge.judge(absent) if j.verdict is not None}
@@ -65,8 +65,8 @@ class Replay:
         """What a judge preferred in each comparison, in order. Raises `NotRebuildable`."""
         epoch = comparer.epoch.id
         orders = {o.content_hash: o for comparison in comparisons for o in comparison.orders}
-        reasons = {key: self.unjudged(epoch, key, order.request_id) for key, order in orders.items()}
         known = order_verdicts(self._held(epoch, list(orders)))
+        reasons = {key: self._reason(epoch, key, order.request_id, known) for key, order in orders.items()}
         asked = [(order.request_id, key) for key, order in orders.items() if reasons[key] is None]
         self._require(epoch, asked, known)
         done = {
@@ -79,6 +79,13 @@ class Replay:
             for key, order in orders.items()
         }
         return preferences(comparisons, done)
+
+    def _reason(self, epoch: str, content: str, request: str, known: Mapping[str, object]) -> str | None:
+        """Why a question had no verdict. A drop that keeps no questions knows requests only, of which one
+        question may have been answered and another not."""
+        if self.until is not None and content in known:
+            return None
+        return self.unjudged(epoch, content, request)
 
     def _held(self, epoch: str, contents: Sequence[str]) -> pl.DataFrame:
         wanted = pl.DataFrame({"content_hash": contents}, schema={"content_hash": pl.String()})

@@ -14,6 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from console.commands.drops_diff import drops_diff
+from console.commands.drops_rebuild import drops_rebuild
 from console.drop_files import COLUMNS, file_rows, left_out_lines
 from console.drop_ids import resolve
 from console.forecast import show_rehearsal
@@ -217,3 +218,4 @@ def verify(
 
 
 app.command("diff")(drops_diff)
+app.command("rebuild")(drops_rebuild)

@@ -29,9 +29,10 @@ IDENTITY: Final = (
 class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     """What a drop was built from.
 
-    about: its identity (JSON types). reads: Delta version of every table the build read, `judgments` as it
+    about: its identity (JSON types). reads: Delta version of every table a rebuild reads, `judgments` as it
     was when the last verdict was in; null: not created yet. unjudged: hash of the questions that stayed
-    without a verdict (`unjudged.build`), and how many they are. redact: kinds of personal data that were
+    without a verdict (`unjudged.build`), and how many they are. labels: hash of the labels of people in
+    force. redact: kinds of personal data that were
     redacted, null when none. made_with: versions of `LIBRARIES`.
     """
 
@@ -39,6 +40,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     reads: dict[str, int | None]
     unjudged: str = ""
     unjudged_count: int = 0
+    labels: str = ""
     redact: list[str] | None = None
     made_with: dict[str, str] = {}
 
