@@ -1,0 +1,147 @@
+"""Rebuilding drops of panels, of rubrics for features, of batches, and with judges that come in between."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import polars as pl
+import pytest
+
+from contracts import reasons
+from contracts.settings import CurationSettings, JudgeEndpointSettings, JudgeSettings, Settings
+from curation.judge.batch import Polling
+from curation.judge.batch_place import Batches
+from curation.judge.bench import Bench
+from curation.judge.verdicts import JudgeItem, Judgment
+from curation.judging import JudgmentRows
+from curation.nightly import DropResult, make_drop
+from curation.rebuild.judges import remembered_bench
+from curation.rebuild.run import Rebuilt, rebuild
+from sinks.drops.manifest import read_manifest
+from sinks.drops.publish import published
+from sinks.judgments import store_judgments
+from sinks.lake import Lake
+from sinks.transactions import append_once
+from tests.curation.dialogues import edited
+from tests.curation.judge.batch_server import BatchServer
+from tests.curation.judge.opinions import Opinion, verdict
+from tests.curation.judge.server import FakeServer, better
+from tests.curation.judge.test_bench import OWN
+from tests.curation.judged_drops import FAILED, NOW_US, failed, judged_settings
+from tests.factories import table_rows
+from tests.lakes import ingest, new_lake
+
+
+@pytest.fixture
+def lake(tmp_path: Path) -> Lake:
+    return new_lake(tmp_path / "lake")
+
+
+def again(lake: Lake, settings: Settings, result: DropResult, out: Path) -> Rebuilt:
+    row = published(lake, result.drop_id)
+    assert row is not None
+    return rebuild(lake, settings, row, out)
+
+
+def test_a_panel_whose_member_was_down_and_a_rubric_of_one_feature(
+    lake: Lake, server: FakeServer, tmp_path: Path
+) -> None:
+    server.good, server.prefer = dict(FAILED), better(lambda text: "Canberra" in text)
+    own = tmp_path / "support.md"
+    own.write_text(OWN)
+    ingest(lake, failed("a") + failed("item-7") + failed("s", feature="support") + edited("b"))
+    settings = judged_settings(
+        tmp_path,
+        server,
+        panel=[JudgeEndpointSettings(base_url=server.base_url, model="other-2")],
+        rubrics={"support": str(own)},
+        concurrency=1,
+    )
+    # The first of the two members is answered, the second is not.
+    server.script = {"item-7": ["", "status:503"]}
+    result = make_drop(lake, settings.drops_root, settings, Bench.from_settings(settings), now_us=NOW_US)
+    manifest = read_manifest(result.folder)
+    assert sum(panel["incomplete"] for panel in manifest["panel"].values()) == 1
+    assert manifest["judge"]["kind"] == "bench"
+    assert remembered_bench(manifest["judge"]).manifest() == manifest["judge"]
+    later = make_drop(
+        lake,
+        settings.drops_root,
+        settings.model_copy(update={"curation": CurationSettings(control_share=0.0, channel="other")}),
+        Bench.from_settings(settings),
+        now_us=NOW_US + 1,
+    )
+    calls = len(server.requests)
+    own.unlink()
+    assert again(lake, settings, result, tmp_path / "out" / "first").identical
+    assert again(lake, settings, later, tmp_path / "out" / "later").identical
+    assert len(server.requests) == calls
+
+
+def test_a_drop_judged_in_batches(
+    lake: Lake, server: FakeServer, batches: BatchServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("curation.judge.batch.Polling", partial(Polling, first=0.01, longest=0.05))
+    server.good = dict(FAILED)
+    ingest(lake, failed("a") + edited("b"))
+    settings = judged_settings(tmp_path, server, mode="batch")
+    bench = Bench.from_settings(settings, batches=Batches(folder=settings.batches_root))
+    result = make_drop(lake, settings.drops_root, settings, bench, now_us=NOW_US)
+    assert read_manifest(result.folder)["judge_cost"]["verdicts"] == 2
+    calls = len(batches.headers), len(server.requests)
+    assert calls[0] > 0
+    assert again(lake, settings, result, tmp_path / "out").identical
+    assert (len(batches.headers), len(server.requests)) == calls
+
+
+class Overtaken(Opinion):
+    """Gives no verdict on one request, while another process stores one."""
+
+    def __init__(self, lake: Lake) -> None:
+        super().__init__(lambda item: "timeout" if item.request_id == "request-a" else "fail")
+        self.lake = lake
+
+    def judge(self, items: Sequence[JudgeItem], **options: Any) -> list[Judgment]:
+        found = super().judge(items, **options)
+        row_of = JudgmentRows(self.epoch.name, NOW_US - 1, "online")
+        theirs = [row_of(judgment, verdict("fail")) for judgment in found if judgment.verdict is None]
+        if theirs:
+            schema = self.lake.scan("judgments").collect_schema()
+            store_judgments(self.lake, pl.DataFrame(theirs, schema=schema, infer_schema_length=None))
+        return found
+
+
+def test_a_verdict_stored_while_the_drop_was_built_does_not_leak_into_it(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + edited("b"))
+    settings = Settings(
+        home=tmp_path,
+        curation=CurationSettings(control_share=0.0),
+        judge=JudgeSettings(alone="always"),
+    )
+    judge = Overtaken(lake)
+    result = make_drop(lake, settings.drops_root, settings, judge, now_us=NOW_US)
+    assert set(lake.scan("judgments").collect()["request_id"]) == {"request-a", "request-b"}
+    assert lake.scan("unjudged").collect()["reason"].to_list() == ["timeout"]
+    asked = judge.asked
+    assert again(lake, settings, result, tmp_path / "out").identical
+    assert judge.asked == asked
+
+
+def test_events_found_to_be_poison_later_were_none_then(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + edited("b"))
+    settings = Settings(home=tmp_path, curation=CurationSettings(control_share=0.0))
+    bench = Bench.from_settings(settings)
+    result = make_drop(lake, settings.drops_root, settings, bench, now_us=NOW_US)
+    event = lake.scan("requests").filter(request_id="request-a").collect().row(0, named=True)
+    letter = {
+        **{name: event[name] for name in ("partition", "offset", "received_at", "date")},
+        "reason": reasons.POISON,
+        "value": msgspec.json.encode({"event_id": event["event_id"]}),
+    }
+    append_once(lake, "dead_letters", table_rows("dead_letters", [letter]), batch_id="poison")
+    assert "request-a" not in lake.requests().collect()["request_id"]
+    assert again(lake, settings, result, tmp_path / "out").identical
