@@ -56,7 +56,8 @@ class Build:
 
     `sketches`: what later drops compare their rows with (`example_sketches`, without the drop's id).
     `blocks`: further parts of the manifest. `cost` is what its verdicts cost when they were made, `spent`
-    what this run paid (cached ones nothing). `to_people`: rows refused that somebody should label.
+    what this run paid (cached ones nothing). `labels`: of people, that it was built with. `to_people`: rows
+    refused that somebody should label.
     """
 
     rows: pl.DataFrame
@@ -64,6 +65,7 @@ class Build:
     funnel: Funnel
     cost: dict[str, Any]
     spent: Spend
+    labels: dict[str, Any]
     to_people: pl.DataFrame
     blocks: dict[str, object] = field(default_factory=dict)
 
@@ -102,6 +104,7 @@ def build(
         funnel=funnel,
         cost=cost_block(paid_for(judged.judgments), training.cost, examples=final.height),
         spent=total_spent(judged.judgments) + training.spent,
+        labels=labels_manifest(power.gold, wanted["request_id"]),
         to_people=pl.concat([to_people(gated.rows, wanted, bench), confirmation.to_people]),
         blocks={
             "selection": selection_manifest(final, settings),
@@ -110,7 +113,6 @@ def build(
             "safety": safety_flow(gated.eligible, final, funnel.refused()),
             "redaction": gated.redaction,
             "contamination": contamination(funnel.refused(), sources.evals, gated.rows.height),
-            "labels": labels_manifest(power.gold, wanted["request_id"]),
             "judge_family": family_manifest(gated.rows, wanted, final),
             **training.blocks,
             **({"panel": panel_manifest(judged.votes)} if judged.votes else {}),

@@ -146,10 +146,12 @@ def make_drop(
                 place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
                 memory = Memory(lake, now_us, journal)
                 built = build(sources, settings, bench, place, power=power, memory=memory)
-            recipe = _recipe(lake, drop_id, about, sources, memory, power, settings)
+            recipe = _recipe(lake, drop_id, about, sources, memory, power, settings, model.fitted_on)
             # Before publication: a published drop is never built again, so nobody would route them later.
             write_tasks(lake, built.to_people, now_us=now_us, drop_id=drop_id)
-            staged = stage(drops_root, drop_id, built.rows, manifest_content(about, built, drop_id))
+            staged = stage(
+                drops_root, drop_id, built.rows, manifest_content(about, built, drop_id, model.fitted_on)
+            )
             run.files, run.checks = staged.manifest["files"], staged.checks
             result = _publish(
                 lake,
@@ -176,6 +178,7 @@ def _recipe(
     memory: Memory,
     power: Authority,
     settings: Settings,
+    fitted_on: Mapping[str, Any] | None,
 ) -> Recipe:
     """What building the drop again takes; keeps the questions that stayed without a verdict."""
     redactor = make_redactor(settings.privacy)
@@ -189,6 +192,7 @@ def _recipe(
         unjudged=keep_unjudged(lake, drop_id, memory.unjudged),
         unjudged_count=len(memory.unjudged),
         labels=labels_sha256(power.gold),
+        fitted_on=None if fitted_on is None else dict(fitted_on),
         redact=None if redactor is None else list(redactor.kinds),
         made_with=libraries(),
     )
@@ -246,8 +250,10 @@ def _publish(
     )
 
 
-def manifest_content(about: Mapping[str, Any], built: Build, drop_id: str) -> dict[str, Any]:
-    """What the manifest of a drop says besides its files."""
+def manifest_content(
+    about: Mapping[str, Any], built: Build, drop_id: str, fitted_on: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the manifest of a drop says besides its files. fitted_on: labels its score was fitted on."""
     per_kind = dict(built.rows.group_by("kind").len().iter_rows())
     return {
         "drop_id": drop_id,
@@ -261,6 +267,7 @@ def manifest_content(about: Mapping[str, Any], built: Build, drop_id: str) -> di
         "kto": kto_weights(built.rows),
         "judge_cost": built.cost,
         **built.blocks,
+        "labels": {**built.labels, "score_fitted_on": fitted_on},
         "funnel": built.funnel.stats,
     }
 

@@ -87,7 +87,8 @@ def rebuild(
                 found.sources, found.settings, found.bench, place, power=found.power, memory=found.replay
             )
         about = _identity(found)
-        staged = stage(out.parent, drop_id, built.rows, manifest_content(about, built, drop_id))
+        content = manifest_content(about, built, drop_id, found.recipe.fitted_on)
+        staged = stage(out.parent, drop_id, built.rows, content)
         _move(staged.folder, out)
     return _compared(row, out, staged.manifest, published, found, about)
 

@@ -32,8 +32,8 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     about: its identity (JSON types). reads: Delta version of every table a rebuild reads, `judgments` as it
     was when the last verdict was in; null: not created yet. unjudged: hash of the questions that stayed
     without a verdict (`unjudged.build`), and how many they are. labels: hash of the labels of people in
-    force. redact: kinds of personal data that were
-    redacted, null when none. made_with: versions of `LIBRARIES`.
+    force. fitted_on: the labels the score was fitted on, as the manifest has them. redact: kinds of personal
+    data that were redacted, null when none. made_with: versions of `LIBRARIES`.
     """
 
     about: dict[str, Any]
@@ -41,6 +41,7 @@ class Recipe(msgspec.Struct, frozen=True, kw_only=True):
     unjudged: str = ""
     unjudged_count: int = 0
     labels: str = ""
+    fitted_on: dict[str, Any] | None = None
     redact: list[str] | None = None
     made_with: dict[str, str] = {}
 
@@ -58,7 +59,8 @@ def decode(stored: str) -> Recipe:
 def from_manifest(manifest: Mapping[str, Any]) -> Recipe:
     """What the manifest of a drop without a recipe says: its inputs' versions, and no others."""
     about = {name: manifest[name] for name in IDENTITY if name in manifest}
-    return Recipe(about=about, reads=dict(manifest["inputs"]))
+    fitted_on = manifest.get("labels", {}).get("score_fitted_on")
+    return Recipe(about=about, reads=dict(manifest["inputs"]), fitted_on=fitted_on)
 
 
 def drop_id_of(about: Mapping[str, Any]) -> str:

@@ -13,6 +13,7 @@ import pytest
 
 from contracts import reasons
 from contracts.settings import CurationSettings, JudgeEndpointSettings, JudgeSettings, Settings
+from curation.fitting.labels import Labels
 from curation.judge.batch import Polling
 from curation.judge.batch_place import Batches
 from curation.judge.bench import Bench
@@ -21,6 +22,8 @@ from curation.judging import JudgmentRows
 from curation.nightly import DropResult, make_drop
 from curation.rebuild.judges import remembered_bench
 from curation.rebuild.run import Rebuilt, rebuild
+from curation.scoring import ScoreModel
+from curation.weights import encode_weights, install, resolve_model
 from sinks.drops.manifest import read_manifest
 from sinks.drops.publish import published
 from sinks.judgments import store_judgments
@@ -129,6 +132,24 @@ def test_a_verdict_stored_while_the_drop_was_built_does_not_leak_into_it(lake: L
     asked = judge.asked
     assert again(lake, settings, result, tmp_path / "out").identical
     assert judge.asked == asked
+
+
+def test_a_fitted_score_names_its_labels_and_its_file_is_not_needed(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + edited("b"))
+    labels = Labels(pl.DataFrame({"request_id": ["request-b", "request-a"], "failed": [True, False]}), "gold")
+    path = tmp_path / "score" / "weights.json"
+    fit = {"labels": labels.source, "labels_count": labels.rows.height, "labels_sha256": labels.sha256}
+    install(path, encode_weights(ScoreModel(intercept=-0.5, origin="fit"), fit))
+    settings = Settings(home=tmp_path, curation=CurationSettings(control_share=0.0))
+    model = resolve_model(settings)
+    bench = Bench.from_settings(settings)
+    result = make_drop(lake, settings.drops_root, settings, bench, now_us=NOW_US, model=model)
+    manifest = read_manifest(result.folder)
+    locked = {"source": "gold", "count": 2, "sha256": labels.sha256}
+    assert manifest["labels"]["score_fitted_on"] == locked
+    assert manifest["score_version"] == model.version
+    path.unlink()
+    assert again(lake, settings, result, tmp_path / "out").identical
 
 
 def test_events_found_to_be_poison_later_were_none_then(lake: Lake, tmp_path: Path) -> None:
