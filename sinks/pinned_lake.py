@@ -32,8 +32,13 @@ class PinnedLake(Lake):
 
     def table(self, name: str, *, version: int | None = None) -> DeltaTable:  # noqa: ARG002
         """The table at its version. Raises `TerminalError` for one that the view does not have."""
-        if (pinned := self._versions.get(name)) is None:
+        if name not in self._versions:
             raise TerminalError(f"table {name} is not part of what is read here")
+        if (pinned := self._versions[name]) is None:
+            raise TerminalError(
+                f"table {name} is missing under {self.root}",
+                hint="Run `tailrace worker` once: it creates the tables that this release has more.",
+            )
         return super().table(name, version=pinned)
 
     def content_version(self, name: str) -> int:

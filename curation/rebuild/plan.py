@@ -31,7 +31,7 @@ from sinks.drops.recipe import Recipe, libraries
 from sinks.evals import named_sets
 from sinks.judgments import JudgmentIndex
 from sinks.lake import Lake
-from sinks.pinned_lake import PinnedLake
+from sinks.pinned_lake import PinnedLake, newest_versions
 
 
 @dataclass(frozen=True)
@@ -134,7 +134,10 @@ def _successors(lake: Lake, drop_id: str, manifest: Mapping[str, Any] | None, fo
 def _pins(lake: Lake, recipe: Recipe, row: Mapping[str, Any], found: _Findings) -> Pins:
     pins = find_pins(lake, recipe)
     found.problems += pins.problems
-    unknown = [name for name in (*NEEDED, "judgments") if name not in recipe.reads]
+    if "judgments" not in recipe.reads:
+        # Its own verdicts came after the time it is said to be published; `Replay.until` tells them apart.
+        pins.versions |= newest_versions(lake, ["judgments"])
+    unknown = [name for name in NEEDED if name not in recipe.reads]
     if unknown:
         pins.versions |= as_of(lake, unknown, row["published_at"])
         found.notes.append(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -132,6 +133,27 @@ def test_a_verdict_stored_while_the_drop_was_built_does_not_leak_into_it(lake: L
     asked = judge.asked
     assert again(lake, settings, result, tmp_path / "out").identical
     assert judge.asked == asked
+
+
+def test_a_drop_of_an_older_release_goes_by_the_times_of_verdicts(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + edited("b"))
+    settings = Settings(
+        home=tmp_path,
+        curation=CurationSettings(control_share=0.0),
+        judge=JudgeSettings(alone="always"),
+    )
+    judge = Opinion(lambda item: "budget" if item.request_id == "request-a" else "fail")
+    began_us = time.time_ns() // 1_000
+    result = make_drop(lake, settings.drops_root, settings, judge, now_us=began_us)
+    judge.says = lambda _: "fail"
+    other = settings.model_copy(update={"curation": CurationSettings(control_share=0.0, channel="other")})
+    make_drop(lake, settings.drops_root, other, judge, now_us=began_us + 1)
+    assert lake.scan("judgments").collect()["judged_at"].n_unique() == 2
+    row = published(lake, result.drop_id)
+    assert row is not None
+    done = rebuild(lake, settings, {**row, "recipe": None}, tmp_path / "out")
+    assert done.identical
+    assert "were recorded" in done.notes[0]
 
 
 def test_a_fitted_score_names_its_labels_and_its_file_is_not_needed(lake: Lake, tmp_path: Path) -> None:
