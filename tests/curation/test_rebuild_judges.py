@@ -135,6 +135,31 @@ def test_a_verdict_stored_while_the_drop_was_built_does_not_leak_into_it(lake: L
     assert judge.asked == asked
 
 
+def test_a_build_that_began_anew_after_a_kill_is_built_again_too(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a") + edited("b"))
+    settings = Settings(home=tmp_path, curation=CurationSettings(control_share=0.0))
+
+    def die(step: str) -> None:
+        if step == "moved":
+            raise KeyboardInterrupt
+
+    def make(**options: Any) -> DropResult:
+        bench = Bench.from_settings(settings)
+        return make_drop(lake, settings.drops_root, settings, bench, now_us=NOW_US, **options)
+
+    with pytest.raises(KeyboardInterrupt):
+        make(step=die)
+    # The first attempt's rows are in the lake, and others judge on: versions move, bytes must not.
+    theirs = JudgmentRows("other", NOW_US, "online")(
+        Judgment(request_id="r", content_hash="0" * 64, epoch="e", verdict=verdict("fail")), verdict("fail")
+    )
+    schema = lake.scan("judgments").collect_schema()
+    store_judgments(lake, pl.DataFrame([theirs], schema=schema, infer_schema_length=None))
+    result = make()
+    assert result.new
+    assert again(lake, settings, result, tmp_path / "out").identical
+
+
 def test_a_drop_of_an_older_release_goes_by_the_times_of_verdicts(lake: Lake, tmp_path: Path) -> None:
     ingest(lake, edited("a") + edited("b"))
     settings = Settings(
