@@ -22,8 +22,8 @@ class PinnedLake(Lake):
     """A view of a lake. A table has one version here, whatever version is asked for."""
 
     def __init__(self, lake: Lake, versions: Versions) -> None:
-        super().__init__(lake.root, storage_options=lake.storage_options)
-        self.tombstones = lake.tombstones
+        # Whatever the lake knows of its stores, keys and erased people holds for the view as well.
+        vars(self).update(vars(lake))
         self._versions = dict(versions)
 
     def exists(self, name: str) -> bool:
