@@ -81,7 +81,7 @@ def test_what_is_missing_is_listed_with_exit_code_1(built: tuple[Path, DropResul
 def test_a_difference_is_shown_with_exit_code_1(
     built: tuple[Path, DropResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curation.build.finished", lambda rows, settings: finished(rows[1:], settings))
+    monkeypatch.setattr("curation.build.finished", lambda rows, *more: finished(rows[1:], *more))
     told = run(built[0], "latest", "--out", tmp_path / "out")
     assert told.exit_code == 1
     assert "differs" in told.stderr

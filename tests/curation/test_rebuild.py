@@ -228,7 +228,7 @@ def test_a_lost_folder_is_told_and_put_back_whole_or_not_at_all(night: Night, tm
 def test_a_difference_is_named_and_never_restored(
     night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curation.build.finished", lambda rows, settings: finished(rows[1:], settings))
+    monkeypatch.setattr("curation.build.finished", lambda rows, *more: finished(rows[1:], *more))
     done = night.rebuild(tmp_path / "out")
     assert not done.identical
     unlike = {each.name for each in done.files if each.state == "differs"}
@@ -242,7 +242,7 @@ def test_a_difference_is_named_and_never_restored(
 def test_without_its_manifest_files_are_named_by_a_copy_of_the_checksums(
     night: Night, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("curation.build.finished", lambda rows, settings: finished(rows[1:], settings))
+    monkeypatch.setattr("curation.build.finished", lambda rows, *more: finished(rows[1:], *more))
     elsewhere = night.settings.model_copy(update={"home": tmp_path / "home"})
     sums = night.result.folder / "SHA256SUMS"
     row, out = night.row, tmp_path / "out"
