@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -72,7 +73,7 @@ def rebuild(
 ) -> Rebuilt:
     """Build a drop again and compare it with what was registered. row: its row of the registry.
 
-    Nothing is written but `out`, whose parent holds the work meanwhile; no judge is asked. Raises
+    Nothing is written but `out`, beside which the work lies meanwhile; no judge is asked. Raises
     `NotRebuildable` when something of it is gone, before any work where that can be seen, `DropInvalid` when
     `out` must not be written.
     """
@@ -80,17 +81,28 @@ def rebuild(
     published = look_at(settings.drops_root / row["path"], row["manifest_sha256"], sums)
     found = plan(lake, settings, row, published, other_code=other_code)
     drop_id = str(row["drop_id"])
-    with exclusive(out.parent):
-        with scratch(out.parent) as folder:
+    with _workshop(out) as work:
+        with scratch(work) as folder:
             place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
             built = build(
                 found.sources, found.settings, found.bench, place, power=found.power, memory=found.replay
             )
         about = _identity(found)
         content = manifest_content(about, built, drop_id, found.recipe.fitted_on)
-        staged = stage(out.parent, drop_id, built.rows, content)
+        staged = stage(work, drop_id, built.rows, content)
         _move(staged.folder, out)
     return _compared(row, out, staged.manifest, published, found, about)
+
+
+@contextmanager
+def _workshop(out: Path) -> Iterator[Path]:
+    """A folder beside `out` that goes with the work; one process at a time."""
+    work = out.with_name(f".rebuilding-{out.name}")
+    with exclusive(work):
+        try:
+            yield work
+        finally:
+            shutil.rmtree(work, ignore_errors=True)
 
 
 def _identity(found: Plan) -> dict[str, Any]:
