@@ -187,7 +187,7 @@ def _recipe(
         # After the last verdict; those that others stored meanwhile are told apart by `unjudged`.
         reads={
             **{name: sources.reads[name] for name in NEEDED},
-            "judgments": lake.content_version("judgments"),
+            "judgments": lake.version("judgments"),
         },
         unjudged=keep_unjudged(lake, drop_id, memory.unjudged),
         unjudged_count=len(memory.unjudged),

@@ -45,10 +45,10 @@ def silent(part: str, done: int, total: int) -> None:
 class Sources:
     """What a build reads: a lake at pinned table versions, as of a time.
 
-    lake: every table as it was, to be read only. versions: of the inputs, which are part of a drop's
-    identity; reads: of every table, the inputs among them. evals: the eval sets in force (rows of
-    `eval_sets`). released: quarantine ids that people let pass. earlier: drops of the same channel with an
-    earlier as-of time: what they hold is not new.
+    lake: every table as it was, to be read only. versions: those of the inputs in which rows changed last,
+    which are part of a drop's identity; reads: those that are read, of every table. evals: the eval sets in
+    force (rows of `eval_sets`). released: quarantine ids that people let pass. earlier: drops of the same
+    channel with an earlier as-of time: what they hold is not new.
     """
 
     lake: Lake

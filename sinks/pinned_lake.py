@@ -41,10 +41,6 @@ class PinnedLake(Lake):
             )
         return super().table(name, version=pinned)
 
-    def content_version(self, name: str) -> int:
-        """The version of the view."""
-        return int(self.table(name).version())
-
     def create(self, options: LakeSettings | None = None) -> None:  # noqa: ARG002
         """Raise `TerminalError`."""
         self.require_writable()
@@ -55,5 +51,8 @@ class PinnedLake(Lake):
 
 
 def newest_versions(lake: Lake, names: Iterable[str]) -> dict[str, int | None]:
-    """Newest version of each table that changed rows; None for those that do not exist."""
-    return {name: lake.content_version(name) if lake.exists(name) else None for name in names}
+    """Newest version of each table; None for those that do not exist.
+
+    Not the newest one that changed rows: its files may have been merged and deleted since.
+    """
+    return {name: lake.version(name) if lake.exists(name) else None for name in names}

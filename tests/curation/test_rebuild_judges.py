@@ -29,6 +29,7 @@ from sinks.drops.manifest import read_manifest
 from sinks.drops.publish import published
 from sinks.judgments import store_judgments
 from sinks.lake import Lake
+from sinks.table_versions import files_of, stored_files
 from sinks.transactions import append_once
 from tests.curation.dialogues import edited
 from tests.curation.judge.batch_server import BatchServer
@@ -157,6 +158,21 @@ def test_a_build_that_began_anew_after_a_kill_is_built_again_too(lake: Lake, tmp
     store_judgments(lake, pl.DataFrame([theirs], schema=schema, infer_schema_length=None))
     result = make()
     assert result.new
+    assert again(lake, settings, result, tmp_path / "out").identical
+
+
+def test_a_table_that_rested_until_its_merged_files_were_deleted_is_read(lake: Lake, tmp_path: Path) -> None:
+    ingest(lake, edited("a"))
+    ingest(lake, edited("b"), first_offset=100)
+    for name in ("requests", "signals", "interactions"):
+        assert lake.table(name).optimize.compact()["numFilesRemoved"] > 1
+        live = files_of(lake, name, lake.version(name)) or set()
+        for path in stored_files(lake, name) - live:
+            (Path(lake.uri(name)) / path).unlink()
+    settings = Settings(home=tmp_path, curation=CurationSettings(control_share=0.0, near_duplicate=1.0))
+    result = make_drop(lake, settings.drops_root, settings, Bench.from_settings(settings), now_us=NOW_US)
+    assert result.preference_rows == 2
+    assert read_manifest(result.folder)["inputs"]["requests"] < lake.version("requests")
     assert again(lake, settings, result, tmp_path / "out").identical
 
 
