@@ -16,7 +16,7 @@ import msgspec
 
 from sinks.drops.manifest import stable_hash
 
-LIBRARIES: Final = ("polars", "pyarrow", "numpy", "wordllama")
+LIBRARIES: Final = ("polars", "pyarrow", "numpy", "wordllama", "msgspec", "jinja2", "pyyaml")
 """Libraries whose version may change the bytes of a drop: those that write files and calculate."""
 
 IDENTITY: Final = (
