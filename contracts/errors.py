@@ -5,6 +5,8 @@ Every error says what happened and, in ``hint``, what to do next. Messages never
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 
 class TailraceError(Exception):
     """Base of everything Tailrace raises on purpose.
@@ -83,6 +85,17 @@ class PushUnavailable(TransientError):
 
 class PushRefused(TerminalError):
     """A destination of drops refuses, or holds something else under the name of a drop."""
+
+
+class NotRebuildable(TerminalError):
+    """A drop cannot be built again.
+
+    `problems`: what is no longer there, or no longer the same, a line each.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str], *, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.problems = list(problems)
 
 
 class LabelsInvalid(TerminalError):

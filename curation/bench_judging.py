@@ -15,6 +15,7 @@ from curation.judge.panel_stats import Vote
 from curation.judge.verdicts import JudgeItem, Judgment, Spend
 from curation.judging import JudgmentRows, judge_all
 from curation.judging_pairs import compare_all
+from curation.replay import Replay
 from curation.verdict_memory import Memory, Progress
 
 
@@ -32,7 +33,7 @@ class Judged:
 
 
 def judge_by_feature(
-    memory: Memory,
+    memory: Memory | Replay,
     bench: Bench,
     items: Sequence[JudgeItem],
     features: Sequence[str],
@@ -60,9 +61,13 @@ def judge_by_feature(
     return Judged([found[n] for n in range(len(items))], votes)
 
 
-def _judged(memory: Memory, judge: Judge, items: Sequence[JudgeItem], progress: Progress | None) -> Judged:
+def _judged(
+    memory: Memory | Replay, judge: Judge, items: Sequence[JudgeItem], progress: Progress | None
+) -> Judged:
     def ask(member: Judge) -> list[Judgment]:
-        return judge_all(
+        if isinstance(memory, Replay):
+            return memory.judgments(member, items)
+        judgments = judge_all(
             memory.lake,
             member,
             items,
@@ -72,13 +77,18 @@ def _judged(memory: Memory, judge: Judge, items: Sequence[JudgeItem], progress: 
             index=memory.index,
             progress=progress,
         )
+        for each in judgments:
+            if each.verdict is None:
+                memory.leave(each.epoch, each.content_hash, each.request_id, each.reason)
+        return judgments
 
     if not isinstance(judge, PanelJudge):
         return Judged(ask(judge))
     # Each member has its own cache, so a member that was down is all that is asked again.
     rounds = [ask(member) for member in judge.members]
     judgments = [judge.combined(votes) for votes in zip(*rounds, strict=True)]
-    _store_combined(memory, judge, judgments)
+    if isinstance(memory, Memory):
+        _store_combined(memory, judge, judgments)
     votes = [
         Vote(judge.epoch.id, member.epoch.name, j.content_hash, j.verdict.verdict if j.verdict else None)
         for member, judged in zip(judge.members, rounds, strict=True)
@@ -105,7 +115,7 @@ def _told(progress: Progress | None, before: int, total: int) -> Progress | None
 
 
 def compare_by_feature(
-    memory: Memory,
+    memory: Memory | Replay,
     bench: Bench,
     comparisons: Sequence[Comparison],
     features: Sequence[str],
@@ -129,12 +139,14 @@ def compare_by_feature(
 
 
 def _compared(
-    memory: Memory,
+    memory: Memory | Replay,
     comparer: Comparer | PanelComparer,
     comparisons: Sequence[Comparison],
     progress: Progress | None,
 ) -> list[Preference]:
     def ask(member: Comparer) -> list[Preference]:
+        if isinstance(memory, Replay):
+            return memory.preferences(member, comparisons)
         return compare_all(memory, member, comparisons, progress=progress)
 
     if not isinstance(comparer, PanelComparer):

@@ -33,9 +33,11 @@ from curation.judge.panel_stats import panel_manifest
 from curation.judge.verdicts import Spend, total_spent
 from curation.judge_cost import cost_block, paid_for, so_far
 from curation.judging import judge_items
+from curation.label_snapshot import labels_manifest
 from curation.length_bias import balance_lengths, length_bias
 from curation.own_family import family_manifest, own_family, to_people
 from curation.redaction.step import make_redactor
+from curation.replay import Replay
 from curation.safety import safety_flow
 from curation.selection_manifest import selection_manifest
 from curation.self_approval import cap_self_approved
@@ -44,7 +46,6 @@ from curation.steps import Funnel, StepResult
 from curation.texts.embeddings import StaticEmbeddings
 from curation.training_rows import Bar, training_rows
 from curation.verdict_memory import Memory
-from sinks.judge_journal import FOLDER, JudgeJournal
 
 log = logging.getLogger("tailrace.build")
 
@@ -55,7 +56,8 @@ class Build:
 
     `sketches`: what later drops compare their rows with (`example_sketches`, without the drop's id).
     `blocks`: further parts of the manifest. `cost` is what its verdicts cost when they were made, `spent`
-    what this run paid (cached ones nothing). `to_people`: rows refused that somebody should label.
+    what this run paid (cached ones nothing). `labels`: of people, that it was built with. `to_people`: rows
+    refused that somebody should label.
     """
 
     rows: pl.DataFrame
@@ -63,28 +65,34 @@ class Build:
     funnel: Funnel
     cost: dict[str, Any]
     spent: Spend
+    labels: dict[str, Any]
     to_people: pl.DataFrame
     blocks: dict[str, object] = field(default_factory=dict)
 
 
 def build(
-    sources: Sources, everything: Settings, bench: Bench, place: Workplace, *, power: Authority, now_us: int
+    sources: Sources,
+    everything: Settings,
+    bench: Bench,
+    place: Workplace,
+    *,
+    power: Authority,
+    memory: Memory | Replay,
 ) -> Build:
     """Run every step; writes nothing to the lake but verdicts (the judge's cache).
 
-    `power` says how far judges decide. `now_us` is the clock at which verdicts are made, UTC microseconds.
+    `power` says how far judges decide. `memory`: of what judges said, to ask for the rest, or of what they
+    said when the drop was built.
     """
     settings = everything.curation
     gated = gate_candidates(sources, everything, place)
     funnel = gated.funnel
     wanted = funnel.record(own_family(gated.rows, bench))
-    with JudgeJournal(everything.home / FOLDER) as journal:
-        memory = Memory(sources.lake, now_us, journal)
-        judged = _judge(memory, bench, gated, wanted, place)
-        confirmation = confirm(wanted, judged.judgments, power)
-        confirmed = funnel.record(confirmation)
-        bar = Bar(bench, power, settings, make_redactor(everything.privacy), memory)
-        training = training_rows(sources, gated, confirmed, judged.judgments, bar, place)
+    judged = _judge(memory, bench, gated, wanted, place)
+    confirmation = confirm(wanted, judged.judgments, power)
+    confirmed = funnel.record(confirmation)
+    bar = Bar(bench, power, settings, make_redactor(everything.privacy), memory)
+    training = training_rows(sources, gated, confirmed, judged.judgments, bar, place)
     rows = funnel.record(_uncontaminated(training.rows, gated, sources.released))
     once = deduplicate(rows, settings, sources.sketches())
     balanced = funnel.record(balance_lengths(funnel.record(once.result), settings))
@@ -96,6 +104,7 @@ def build(
         funnel=funnel,
         cost=cost_block(paid_for(judged.judgments), training.cost, examples=final.height),
         spent=total_spent(judged.judgments) + training.spent,
+        labels=labels_manifest(power.gold, wanted["request_id"]),
         to_people=pl.concat([to_people(gated.rows, wanted, bench), confirmation.to_people]),
         blocks={
             "selection": selection_manifest(final, settings),
@@ -122,7 +131,9 @@ def _uncontaminated(rows: pl.DataFrame, gated: Gated, released: frozenset[str]) 
     return replace(result, name=FINAL_CONTAMINATION, refused=refused)
 
 
-def _judge(memory: Memory, bench: Bench, gated: Gated, wanted: pl.DataFrame, place: Workplace) -> Judged:
+def _judge(
+    memory: Memory | Replay, bench: Bench, gated: Gated, wanted: pl.DataFrame, place: Workplace
+) -> Judged:
     judged = Judged()
     if unknown := bench.unknown_features(gated.eligible["feature"].unique()):
         log.warning("judge.rubrics names features that no request has: %s", ", ".join(unknown))

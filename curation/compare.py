@@ -19,6 +19,7 @@ from curation.judge.family import takes_part
 from curation.judge.pairwise import Comparison, Preference
 from curation.judge.panel import combined
 from curation.judge.verdicts import Spend
+from curation.replay import Replay
 from curation.rewrites import SOURCE
 from curation.steps import StepResult, refusals
 from curation.verdict_memory import Memory, Progress
@@ -74,7 +75,7 @@ def without_comparison(rows: pl.DataFrame) -> pl.DataFrame:
 
 
 def compare(
-    memory: Memory, bench: Bench, rows: pl.DataFrame, *, progress: Progress | None = None
+    memory: Memory | Replay, bench: Bench, rows: pl.DataFrame, *, progress: Progress | None = None
 ) -> Compared:
     """Compare gated preference rows as `judge.compare` says, and refuse rewrites that are not preferred.
 

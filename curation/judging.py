@@ -49,7 +49,11 @@ def judge_items(rows: pl.DataFrame) -> list[JudgeItem]:
 def known_verdicts(index: JudgmentIndex, epoch: str, contents: Sequence[str]) -> dict[str, Verdict]:
     """Verdicts of one epoch in the `judgments` table for some content hashes, by content hash."""
     wanted = pl.DataFrame({"content_hash": contents}, schema={"content_hash": pl.String()})
-    rows = index.held(wanted.with_columns(epoch=pl.lit(epoch)))
+    return verdicts_in(index.held(wanted.with_columns(epoch=pl.lit(epoch))))
+
+
+def verdicts_in(rows: pl.DataFrame) -> dict[str, Verdict]:
+    """Pointwise verdicts from rows of `judgments`, by content hash."""
     return {
         row["content_hash"]: Verdict(
             verdict=row["verdict"],

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+import polars as pl
 
 from curation.judge.pairwise import (
     Comparer,
@@ -22,6 +23,11 @@ from curation.verdict_memory import Memory, Progress
 
 def known_orders(memory: Memory, epoch: str, contents: Sequence[str]) -> dict[str, OrderVerdict]:
     """Verdicts on single orders of one epoch in table `judgments`, by content hash."""
+    return order_verdicts(memory.known(epoch, contents))
+
+
+def order_verdicts(rows: pl.DataFrame) -> dict[str, OrderVerdict]:
+    """Verdicts on single orders from rows of `judgments`, by content hash."""
     return {
         row["content_hash"]: OrderVerdict(
             winner=row["verdict"],
@@ -32,7 +38,7 @@ def known_orders(memory: Memory, epoch: str, contents: Sequence[str]) -> dict[st
             output_tokens=row["output_tokens"],
             cost_usd=row["cost_usd"],
         )
-        for row in memory.known(epoch, contents).iter_rows(named=True)
+        for row in rows.iter_rows(named=True)
     }
 
 
@@ -65,6 +71,9 @@ def compare_all(
         if judgment.verdict is not None:
             paid.append(row_of(judgment, judgment.verdict))
             memory.note(paid[-1])
+        else:
+            order = judgment.order
+            memory.leave(epoch.id, order.content_hash, order.request_id, judgment.reason)
         if progress:
             progress(len(done), len(orders))
 

@@ -31,14 +31,20 @@ from curation.judge.epochs import EpochChange, note_epoch
 from curation.judge.in_force import authority
 from curation.judge.tasks import write_tasks
 from curation.judge.verdicts import Spend
+from curation.label_snapshot import labels_sha256
+from curation.redaction.step import make_redactor
 from curation.scoring import DEFAULT_MODEL, ScoreModel
 from curation.settle import SettleReport, settle
-from curation.sources import Progress, Sources, Workplace, silent
+from curation.sources import NEEDED, Progress, Sources, Workplace, silent
+from curation.unjudged import keep_unjudged
+from curation.verdict_memory import Memory
 from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
 from sinks.drops.publish import publish, published
+from sinks.drops.recipe import Recipe, drop_id_of, encode, libraries, plain
 from sinks.drops.staging import Staged, stage
 from sinks.evals import identity
+from sinks.judge_journal import FOLDER, JudgeJournal
 from sinks.lake import Lake
 from sinks.openlineage import BuildRun, Emitter
 
@@ -66,9 +72,15 @@ class DropResult:
 
 
 def drop_identity(
-    settings: Settings, model: ScoreModel, bench: Bench, sources: Sources, power: Authority
+    settings: Settings,
+    score_version: str,
+    bench: Bench,
+    sources: Sources,
+    power: Authority,
+    *,
+    code_version: str = CODE_VERSION,
 ) -> dict[str, Any]:
-    """Everything a drop is a function of; its hash names the drop."""
+    """Everything a drop is a function of (`sinks.drops.recipe.IDENTITY`); its hash names the drop."""
     # Where the weights lie says nothing; what they are does (`score_version`).
     config = settings.curation.model_dump(mode="json", exclude={"weights"})
     return {
@@ -80,10 +92,10 @@ def drop_identity(
         "earlier_drops": list(sources.earlier),
         "config": config,
         "config_hash": stable_hash(config),
-        "score_version": model.version,
+        "score_version": score_version,
         "judge": bench.manifest(),
         "authority": power.identity(),
-        "code_version": CODE_VERSION,
+        "code_version": code_version,
     }
 
 
@@ -115,10 +127,10 @@ def make_drop(
         sources = Sources.pin(lake, settings.curation.channel, as_of)
         epochs = list(bench.epochs().values())
         noted = [note_epoch(lake, epoch, now_us) for epoch in epochs]
-        power = authority(lake, settings, epochs)
-        about = drop_identity(settings, model, bench, sources, power)
+        power = authority(sources.lake, settings, epochs)
+        about = drop_identity(settings, model.version, bench, sources, power)
         channel = settings.curation.channel
-        drop_id = f"{sources.as_of:%Y%m%d}-{stable_hash([channel, about])[:12]}"
+        drop_id = drop_id_of(about)
         if (row := published(lake, drop_id)) is not None:
             return _existing(drops_root, drop_id, row, settled)
         run = BuildRun(
@@ -130,18 +142,24 @@ def make_drop(
             drops_root=drops_root,
         )
         with Emitter.from_settings(settings, code_version=CODE_VERSION).run(run):
-            with scratch(drops_root) as folder:
+            with scratch(drops_root) as folder, JudgeJournal(settings.home / FOLDER) as journal:
                 place = Workplace(folder, engine or LocalEngine(), time.perf_counter, progress)
-                built = build(sources, settings, bench, place, power=power, now_us=now_us)
+                memory = Memory(lake, now_us, journal)
+                built = build(sources, settings, bench, place, power=power, memory=memory)
+            recipe = _recipe(lake, drop_id, about, sources, memory, power, settings, model.fitted_on)
             # Before publication: a published drop is never built again, so nobody would route them later.
             write_tasks(lake, built.to_people, now_us=now_us, drop_id=drop_id)
-            staged = stage(drops_root, drop_id, built.rows, manifest_content(about, built, drop_id))
+            staged = stage(
+                drops_root, drop_id, built.rows, manifest_content(about, built, drop_id, model.fitted_on)
+            )
             run.files, run.checks = staged.manifest["files"], staged.checks
             result = _publish(
+                lake,
                 sources,
                 drops_root,
                 staged,
                 about,
+                recipe,
                 built,
                 bench,
                 settled,
@@ -152,11 +170,41 @@ def make_drop(
         return replace(result, changes=tuple(change for change in noted if change is not None))
 
 
+def _recipe(
+    lake: Lake,
+    drop_id: str,
+    about: Mapping[str, Any],
+    sources: Sources,
+    memory: Memory,
+    power: Authority,
+    settings: Settings,
+    fitted_on: Mapping[str, Any] | None,
+) -> Recipe:
+    """What building the drop again takes; keeps the questions that stayed without a verdict."""
+    redactor = make_redactor(settings.privacy)
+    return Recipe(
+        about=plain(about),
+        # After the last verdict; those that others stored meanwhile are told apart by `unjudged`.
+        reads={
+            **{name: sources.reads[name] for name in NEEDED},
+            "judgments": lake.version("judgments"),
+        },
+        unjudged=keep_unjudged(lake, drop_id, memory.unjudged),
+        unjudged_count=len(memory.unjudged),
+        labels=labels_sha256(power.gold),
+        fitted_on=None if fitted_on is None else dict(fitted_on),
+        redact=None if redactor is None else list(redactor.kinds),
+        made_with=libraries(),
+    )
+
+
 def _publish(
+    lake: Lake,
     sources: Sources,
     drops_root: Path,
     staged: Staged,
     about: Mapping[str, Any],
+    recipe: Recipe,
     built: Build,
     bench: Bench,
     settled: SettleReport,
@@ -185,8 +233,9 @@ def _publish(
         "quarantined_rows": counts["quarantined"],
         "step_seconds": msgspec.json.encode(built.funnel.seconds).decode(),
         "scheduled_for": night,
+        "recipe": encode(recipe),
     }
-    folder = publish(sources.lake, drops_root, staged.folder, registry_row, tables, step=step)
+    folder = publish(lake, drops_root, staged.folder, registry_row, tables, step=step)
     return DropResult(
         drop_id=drop_id,
         folder=folder,
@@ -201,8 +250,10 @@ def _publish(
     )
 
 
-def manifest_content(about: Mapping[str, Any], built: Build, drop_id: str) -> dict[str, Any]:
-    """What the manifest of a drop says besides its files."""
+def manifest_content(
+    about: Mapping[str, Any], built: Build, drop_id: str, fitted_on: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    """What the manifest of a drop says besides its files. fitted_on: labels its score was fitted on."""
     per_kind = dict(built.rows.group_by("kind").len().iter_rows())
     return {
         "drop_id": drop_id,
@@ -216,6 +267,7 @@ def manifest_content(about: Mapping[str, Any], built: Build, drop_id: str) -> di
         "kto": kto_weights(built.rows),
         "judge_cost": built.cost,
         **built.blocks,
+        "labels": {**built.labels, "score_fitted_on": fitted_on},
         "funnel": built.funnel.stats,
     }
 

@@ -17,7 +17,7 @@ import hashlib
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -144,11 +144,15 @@ def evidence() -> dict[str, pl.Expr]:
 
 @dataclass(frozen=True)
 class ScoreModel:
-    """Weights of the score and where they come from (`priors` or a fit)."""
+    """Weights of the score and where they come from (`priors` or a fit).
+
+    fitted_on: the labels of a fit, as far as known: `source`, `count`, `sha256`; says nothing of the score.
+    """
 
     weights: Mapping[str, float] = field(default_factory=lambda: dict(PRIOR_WEIGHTS))
     intercept: float = math.log(PRIOR_FAILURE_RATE / (1.0 - PRIOR_FAILURE_RATE))
     origin: str = "priors"
+    fitted_on: Mapping[str, Any] | None = field(default=None, compare=False)
 
     @property
     def version(self) -> str:

@@ -26,6 +26,7 @@ from curation.judge.verdicts import MAY_PASS, Judgment, Spend
 from curation.judge_cost import so_far
 from curation.redaction import Redactor
 from curation.redaction.step import redact_turns
+from curation.replay import Replay
 from curation.rewrites import rewrite_pairs, rewrites_of
 from curation.steps import StepResult, gate
 from curation.verdict_memory import Memory
@@ -48,7 +49,7 @@ class Bar:
     power: Authority
     settings: CurationSettings
     redactor: Redactor | None
-    memory: Memory
+    memory: Memory | Replay
 
 
 @dataclass

@@ -9,6 +9,7 @@ from typing import Any
 import polars as pl
 
 from contracts.tables import frame_schema
+from curation.judge.verdicts import UnjudgedReason
 from curation.judging import Origin
 from sinks.judge_journal import JudgeJournal
 from sinks.judgments import JudgmentIndex, store_judgments
@@ -17,6 +18,9 @@ from sinks.lake import Lake
 Progress = Callable[[int, int], None]
 """Called with (done, total)."""
 
+Asked = tuple[str, str, str]
+"""A question to a judge: epoch, content hash, request id."""
+
 
 @dataclass
 class Memory:
@@ -24,7 +28,7 @@ class Memory:
 
     `judged_at_us`: the clock at which verdicts are made, UTC microseconds. `journal`: None where a kill may
     lose the verdicts since the last append. `known_index`: one that an
-    earlier memory of this table built, which saves reading it again.
+    earlier memory of this table built, which saves reading it again. `unjudged`: what `leave` was told.
     """
 
     lake: Lake
@@ -33,6 +37,7 @@ class Memory:
     origin: Origin = "nightly"
     known_index: InitVar[JudgmentIndex | None] = None
     index: JudgmentIndex = field(init=False)
+    unjudged: dict[Asked, str] = field(default_factory=dict)
 
     def __post_init__(self, known_index: JudgmentIndex | None) -> None:
         self.index = known_index or JudgmentIndex(self.lake)
@@ -51,6 +56,10 @@ class Memory:
         """Keep a paid row until it is stored."""
         if self.journal is not None:
             self.journal.note(row)
+
+    def leave(self, epoch: str, content_hash: str, request_id: str, reason: UnjudgedReason | None) -> None:
+        """Note that a question stays without a verdict this time."""
+        self.unjudged[epoch, content_hash, request_id] = str(reason) if reason else ""
 
     def store(self, rows: Sequence[Mapping[str, Any]]) -> None:
         """Store rows (each once, whatever is there already) and forget what was noted of them."""

@@ -73,13 +73,25 @@ def read_weights(path: Path) -> ScoreModel:
         raise WeightsInvalid(f"{path} has format {content.format}, not {FORMAT}", hint=again)
     if content.shape != list(SHAPE) or set(content.weights) != set(evidence()):
         raise WeightsInvalid(f"{path} was fitted to other evidence than this version reads", hint=again)
-    model = ScoreModel(weights=content.weights, intercept=content.intercept, origin=content.origin)
+    model = ScoreModel(
+        weights=content.weights,
+        intercept=content.intercept,
+        origin=content.origin,
+        fitted_on=_fitted_on(content.fit),
+    )
     if model.version != content.version:
         raise WeightsInvalid(
             f"{path} says {content.version} but its weights make {model.version}",
             hint=f"Changed by hand? Give it the version it makes, or: {again[0].lower()}{again[1:]}",
         )
     return model
+
+
+def _fitted_on(fit: Mapping[str, Any]) -> dict[str, Any] | None:
+    """The labels of a fit; None where the file, of an older release, does not tell them apart."""
+    if "labels_sha256" not in fit:
+        return None
+    return {"source": fit["labels"], "count": fit["labels_count"], "sha256": fit["labels_sha256"]}
 
 
 def encode_weights(model: ScoreModel, fit: Mapping[str, Any]) -> bytes:

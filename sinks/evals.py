@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -52,6 +52,24 @@ def active_sets(lake: Lake, *, version: int | None = None) -> pl.DataFrame:
         .unique("eval_set", keep="last", maintain_order=True)
     )
     return newest.filter(pl.col("status") == "active").drop("_n").sort("eval_set")
+
+
+def named_sets(lake: Lake, names: Sequence[Mapping[str, Any]]) -> pl.DataFrame:
+    """The eval sets that `identity` named, as they were in force: rows of `eval_sets`, ordered by name.
+
+    Those that are not registered under this name, version and content are left out.
+    """
+    if not names or not lake.exists("eval_sets"):
+        return pl.DataFrame(schema=frame_schema("eval_sets"))
+    keys = ["eval_set", "version", "content_sha256"]
+    schema = {key: frame_schema("eval_sets")[key] for key in keys}
+    wanted = pl.DataFrame([{key: each[key] for key in keys} for each in names], schema=schema)
+    rows = lake.scan("eval_sets").filter(status="active").collect()
+    return (
+        rows.join(wanted, on=keys, how="semi", maintain_order="left")
+        .unique(keys, keep="last", maintain_order=True)
+        .sort("eval_set")
+    )
 
 
 def identity(sets: pl.DataFrame) -> list[dict[str, Any]]:

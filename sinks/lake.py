@@ -118,6 +118,9 @@ class Lake:
         """Whether a table has been created."""
         return bool(DeltaTable.is_deltatable(self.uri(name), storage_options=self.storage_options))
 
+    def require_writable(self) -> None:
+        """Raise `TerminalError` when nothing may be written through this object."""
+
     def require(self) -> Lake:
         """Return self, or raise `TerminalError` when there is no lake here yet."""
         if not self.exists("interactions"):

@@ -5,6 +5,8 @@ Nothing here changes a row. A table nobody wrote to is left alone, commit by com
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -16,22 +18,33 @@ from deltalake.exceptions import DeltaError
 from contracts.errors import LakeUnavailable
 from contracts.settings import LakeSettings
 from contracts.validation import SECOND
+from sinks.drops.rebuildable import readable_pins, unbuildable
 from sinks.lake import Lake
 from sinks.maintenance_compaction import set_properties, wanted_properties
+from sinks.maintenance_properties import LOG_MARGIN_HOURS
 from sinks.maintenance_watermarks import WATERMARK_KEY, watermark_property
+
+log = logging.getLogger("tailrace.maintenance")
 
 
 @dataclass(frozen=True, slots=True)
 class Kept:
-    """What housekeeping did for a table. `removed`: files deleted, or found when only looking."""
+    """What housekeeping did for a table. `removed`: files deleted, or found when only looking. `unbuildable`:
+    drops that could be rebuilt before."""
 
     table: str
     checkpointed: bool
     removed: int
+    unbuildable: tuple[str, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For `tailrace lake vacuum --json`."""
-        return {"table": self.table, "checkpointed": self.checkpointed, "removed": self.removed}
+        return {
+            "table": self.table,
+            "checkpointed": self.checkpointed,
+            "removed": self.removed,
+            "no_longer_rebuildable": list(self.unbuildable),
+        }
 
 
 def housekeep(lake: Lake, name: str, options: LakeSettings, *, now_us: int) -> Kept:
@@ -39,11 +52,17 @@ def housekeep(lake: Lake, name: str, options: LakeSettings, *, now_us: int) -> K
 
     In this order: a watermark is never only in a log entry that is about to go, and neither is the
     version that says which files are needed. Transaction versions are part of every checkpoint, so
-    exactly-once appends survive. `now_us`: the clock. Raises `CommitFenced` or `LakeUnavailable`.
+    exactly-once appends survive. Drops that can no longer be rebuilt are logged. `now_us`: the clock. Raises
+    `CommitFenced` or `LakeUnavailable`.
     """
     align(lake, name, options)
-    removed = vacuum(lake, name, options, now_us=now_us)
-    table = lake.table(name)
+    lost: list[str] = []
+
+    def losing(paths: list[str]) -> None:
+        lost.extend(unbuildable(lake, {name: paths}, rows_go=False))
+
+    removed = vacuum(lake, name, options, now_us=now_us, before=losing)
+    table, old = lake.table(name), readable_pins(lake, name, _expiring(lake, name, options, now_us))
     try:
         checkpointed = _commits_since_checkpoint(lake, name, table) > 0
         if checkpointed:
@@ -51,7 +70,21 @@ def housekeep(lake: Lake, name: str, options: LakeSettings, *, now_us: int) -> K
         table.cleanup_metadata()
     except (DeltaError, OSError) as error:
         raise LakeUnavailable(f"the log of {name} could not be cleaned up: {error}") from error
-    return Kept(name, checkpointed, len(removed))
+    if old:
+        left = readable_pins(lake, name, old)
+        lost += [drop for version, drops in old.items() if version not in left for drop in drops]
+    if lost:
+        log.warning("%s: drops that can no longer be rebuilt: %s", name, ", ".join(lost))
+    return Kept(name, checkpointed, len(removed), tuple(lost))
+
+
+def _expiring(lake: Lake, name: str, options: LakeSettings, now_us: int) -> list[int]:
+    """Versions whose log entry is old enough to be dropped; on object stores none are known."""
+    if not lake.is_local:
+        return []
+    oldest = now_us / SECOND - (options.retention_days * 24 + LOG_MARGIN_HOURS) * 3_600
+    log_folder = Path(lake.uri(name)) / "_delta_log"
+    return [int(file.stem) for file in log_folder.glob("*.json") if file.stat().st_mtime < oldest]
 
 
 def align(lake: Lake, name: str, options: LakeSettings) -> bool:
@@ -78,12 +111,14 @@ def vacuum(
     now_us: int,
     days: float | None = None,
     dry_run: bool = False,
+    before: Callable[[list[str]], None] = lambda _paths: None,
 ) -> list[str]:
     """Delete files that no version of the last `days` (default and least: `retention_days`) needs.
 
     A file that was live at some time of the retention was either made in it, or live in the version
     that was the newest when it began. Both are kept, whatever the log still says of replaced files.
-    Files of writes that never committed are deleted once they are that old. `now_us`: the clock.
+    Files of writes that never committed are deleted once they are that old. `now_us`: the clock. `before` is
+    told the paths while they are there.
     Returns the paths. Raises `LakeUnavailable`.
     """
     hours = round(max(days or 0, options.retention_days) * 24)
@@ -101,6 +136,7 @@ def vacuum(
 
         # Looking first: a vacuum that finds nothing would still add two commits to the log.
         found = run(dry=True)
+        before(found)
         if found and not dry_run:
             run(dry=False)
     except (DeltaError, OSError) as error:

@@ -205,6 +205,7 @@ def _append(
 ) -> int:
     if rows.is_empty():
         return 0
+    lake.require_writable()
     validate(name, rows)
     for _ in range(MAX_FENCED):
         try:

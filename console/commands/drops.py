@@ -15,6 +15,7 @@ import typer
 
 from console.commands.drops_diff import drops_diff
 from console.commands.drops_push import drops_push
+from console.commands.drops_rebuild import drops_rebuild
 from console.drop_files import COLUMNS, file_rows, left_out_lines
 from console.drop_ids import resolve
 from console.forecast import show_rehearsal
@@ -219,3 +220,4 @@ def verify(
 
 app.command("diff")(drops_diff)
 app.command("push")(drops_push)
+app.command("rebuild")(drops_rebuild)

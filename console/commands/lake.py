@@ -18,6 +18,7 @@ from contracts.tables import TABLES
 from curation.rescore import rescore as run_rescore
 from curation.settle import settle as run_settle
 from curation.weights import resolve_model
+from sinks.drops.rebuildable import unbuildable
 from sinks.maintenance import plan
 from sinks.maintenance_compaction import Merged, merge
 from sinks.maintenance_history import vacuum as delete_old_files
@@ -238,7 +239,7 @@ def vacuum(
     """Delete files that no version of the retention needs: replaced ones, and those of writes that failed.
 
     Drops can be built again from the table versions they name as far back as lake.retention_days, so
-    nothing younger is deleted.
+    nothing younger is deleted. Those that cannot be from then on are named.
     """
     settings = settings_for(home)
     least = settings.lake.retention_days
@@ -251,22 +252,34 @@ def vacuum(
     now_us = time.time_ns() // 1000
     names = _chosen(table)
     found: dict[str, int] = {}
+    lost: dict[str, None] = {}
     with progress_bar(quiet=as_json) as progress:
         task = progress.add_task("looking for old files", total=len(names))
         for name in names:
             progress.update(task, description=f"looking through {name}")
             paths = delete_old_files(
-                lake, name, settings.lake, now_us=now_us, days=retention_days, dry_run=dry_run
+                lake,
+                name,
+                settings.lake,
+                now_us=now_us,
+                days=retention_days,
+                dry_run=dry_run,
+                before=lambda going, name=name: lost.update(  # type: ignore[misc]
+                    dict.fromkeys(unbuildable(lake, {name: going}, rows_go=False))
+                ),
             )
             found[name] = len(paths)
             progress.advance(task)
     if as_json:
-        print_json({"dry_run": dry_run, "files": found})
+        print_json({"dry_run": dry_run, "files": found, "no_longer_rebuildable": list(lost)})
         return
     some = [[name, count] for name, count in found.items() if count]
     if some:
         print_table(["table", "files"], some)
     say(f"{sum(found.values()):,} files {'would be deleted' if dry_run else 'deleted'}")
+    if lost:
+        can = "could then" if dry_run else "can"
+        say(f"[yellow]{len(lost)} drops {can} no longer be rebuilt[/]: {', '.join(lost)}")
 
 
 def _chosen(names: list[str] | None) -> list[str]:

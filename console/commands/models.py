@@ -9,9 +9,11 @@ from typing import Annotated, Any
 import typer
 
 from console.drop_ids import resolve
+from console.impact_commands import advice
 from console.options import Home, Json, open_lake, settings_for
 from console.terminal import out, print_json, print_table, say
 from sinks import models as registry
+from sinks.drops.marks import successor, superseded
 
 app = typer.Typer(
     help="Register trained models, and see what a new base model changes.", no_args_is_help=True
@@ -73,15 +75,24 @@ def impact(
     home: Home = None,
     as_json: Json = False,
 ) -> None:
-    """Say what a change of the base model leaves stale: models, drops, rows, and how to rebuild them.
+    """Say what a change of the base model leaves stale: models, drops, rows, and what to run.
 
     An adapter is bound to its base model, so every model on another base has to be trained again. Drops are
     text: rows whose worse side the old model wrote are off-policy for the new one, and rows people wrote stay
-    true. Exit code 0; an empty list means that nothing was trained on another base.
+    true. For each drop it prints the command that gives the old rows again (to compare on), and the one whose
+    drop replaces the stale ones (to train on). Exit code 0; an empty list means that nothing was trained on
+    another base.
     """
-    found = registry.impact(open_lake(settings_for(home)), base_model)
+    lake = open_lake(settings_for(home))
+    found, replaced = registry.impact(lake, base_model), superseded(lake)
+    commands = {
+        each.drop_id: advice(
+            each, base_model, successor=successor(lake, each.drop_id) if each.drop_id in replaced else None
+        )
+        for each in found
+    }
     if as_json:
-        print_json([{**asdict(each), "rebuild": rebuild_command(each, base_model)} for each in found])
+        print_json([{**asdict(i), "commands": [asdict(c) for c in commands[i.drop_id]]} for i in found])
         return
     if not found:
         say(f"no registered model is on another base than {base_model}")
@@ -93,16 +104,11 @@ def impact(
             for i in found
         ],
     )
-    for each in found:
-        out.print(rebuild_command(each, base_model), highlight=False, markup=False, soft_wrap=True)
-
-
-def rebuild_command(found: registry.Impact, base_model: str) -> str:
-    """What builds the drop again for another base: same inputs, the new base's own answers capped."""
-    return (
-        f"TAILRACE_CURATION__TARGET_FAMILY={base_model} TAILRACE_CURATION__CHANNEL={found.channel} "
-        f"tailrace drop --as-of {found.as_of:%Y-%m-%dT%H:%M:%S.%fZ}"
-    )
+    # A drop of a channel takes the place of the stale rows of all its drops.
+    told = dict.fromkeys(each for drop in found for each in commands[drop.drop_id])
+    for each in sorted(told, key=lambda each: each.purpose == "replace"):
+        out.print(f"# {each.why}", highlight=False, markup=False, soft_wrap=True)
+        out.print(each.command, highlight=False, markup=False, soft_wrap=True)
 
 
 def _cell(value: Any) -> Any:

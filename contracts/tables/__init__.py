@@ -17,7 +17,14 @@ from contracts.tables.base import Table
 from contracts.tables.bronze import Consents, DeadLetters, Outcomes, Requests, Signals
 from contracts.tables.curated import Examples, ExampleSketches, Preferences, Quarantine
 from contracts.tables.evals import EvalItems, EvalSets, Releases
-from contracts.tables.judging import AnnotationTasks, Calibrations, JudgeAnchorRuns, JudgeAnchors, JudgeEpochs
+from contracts.tables.judging import (
+    AnnotationTasks,
+    Calibrations,
+    JudgeAnchorRuns,
+    JudgeAnchors,
+    JudgeEpochs,
+    Unjudged,
+)
 from contracts.tables.registry import (
     Announcements,
     DropMarks,
@@ -45,6 +52,7 @@ TABLES: Final[dict[str, type[Table]]] = {
     "judge_epochs": JudgeEpochs,
     "calibrations": Calibrations,
     "annotation_tasks": AnnotationTasks,
+    "unjudged": Unjudged,
     "judge_anchors": JudgeAnchors,
     "judge_anchor_runs": JudgeAnchorRuns,
     "examples": Examples,

@@ -78,6 +78,18 @@ class AnnotationTasks(Table):
     date: pl.Date = column("UTC day of created_at; partition of the table")
 
 
+class Unjudged(Table):
+    """Questions that a build of a drop put to judges without getting a verdict. With `judgments` they tell
+    what every judge said in that build, whatever was judged later."""
+
+    drop_id: str = column("drop that was built")
+    build: str = column("hash of all such questions of the build; the drop's recipe names it")
+    epoch: str = column("judge epoch that was asked")
+    content_hash: str = column("hash of the judged content, as in `judgments`")
+    request_id: str = column("request it was about")
+    reason: str = column("why there is no verdict, see curation.judge.verdicts")
+
+
 class JudgeAnchors(Table):
     """Items that are judged again and again to see a judge drift; they keep their own text, so that they
     outlive the retention of `requests`."""

@@ -98,6 +98,7 @@ PERSONAL: Final[dict[str, Personal]] = {
     "judge_epochs": Personal(nothing="judges and their parameters"),
     "calibrations": Personal(nothing="figures over many labels, without texts"),
     "annotation_tasks": Personal(rows={"user_key": ("user",), "request_id": ("request",)}),
+    "unjudged": Personal(rows={"request_id": ("request",)}),
     "judge_anchors": Personal(
         rows={"user_key": ("user",), "request_id": ("request",), "anchor_id": ("anchor",)},
         texts=("input_messages", "output_messages"),

@@ -35,6 +35,9 @@ class Drops(Table):
     )
     previous_sha256: str = optional("`row_sha256` of the row before; empty in the first")
     row_sha256: str = optional("SHA-256 of this row and `previous_sha256`, see sinks.drops.chain")
+    recipe: str = optional(
+        "what the drop was built from, JSON, see sinks.drops.recipe; null before there was one"
+    )
 
 
 class DropMarks(Table):

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
 
+from curation.rebuild.place import FOLDER as REBUILT
 from sinks.erasure.needles import Needles
 from sinks.judge_journal import FOLDER
 
@@ -18,12 +20,16 @@ JOURNALS: Final = (".jsonl", ".unusable")
 def clean_home(home: Path, needles: Needles, keys: frozenset[str]) -> list[str]:
     """Remove the person from files of the home folder; returns their names.
 
-    Reports that mention the person are deleted, to be written anew. Journals of the judge (JSON lines) that
-    nobody is writing lose the lines that quote the person or answer one of `keys`, the hashes of judged
-    contents. One that a judge is writing is emptied by it within seconds, and what it stores of an erased
-    person is refused; the proof looks at it in any case.
+    Rebuilt drops are deleted. Reports that mention the person are deleted, to be written anew. Journals of
+    the judge (JSON lines) that nobody is writing lose the lines that quote the person or answer one of
+    `keys`, the hashes of judged contents. One that a judge is writing is emptied by it within seconds, and
+    what it stores of an erased person is refused; the proof looks at it in any case.
     """
     touched = []
+    if (home / REBUILT).is_dir():
+        # Copies of drops, the person's rows with them; they can be made again, or are not meant to be.
+        shutil.rmtree(home / REBUILT)
+        touched.append(REBUILT)
     for path in (home / name for name in REPORTS):
         if path.is_file() and _holds(path.read_text(errors="replace"), needles, keys):
             path.unlink()

@@ -16,8 +16,8 @@ from curation.erasure.successors import affected, clear, supersede, sweep
 from curation.erasure.work import Work, record, remember_ids, save, work_path
 from curation.nightly import CODE_VERSION
 from curation.retention.holds import holding
-from curation.retention.versions import unbuildable
 from sinks.drops.manifest import stable_hash
+from sinks.drops.rebuildable import unbuildable
 from sinks.erasure.history import purge
 from sinks.erasure.needles import pieces
 from sinks.erasure.person import Person

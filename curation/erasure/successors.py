@@ -256,7 +256,8 @@ def _registry_row(old: Mapping[str, Any], new_id: str, left: pl.DataFrame, now: 
     counts = _counts(left)
     row = {**old, "drop_id": new_id, "published_at": now}
     # A scheduled night has one drop of its own making; this one was made by hand.
-    row.update({name: None for name in ("scheduled_for",) if name in row})
+    # And it was made from the files of the old one: no recipe gives it.
+    row.update({name: None for name in ("scheduled_for", "recipe") if name in row})
     return {**row, "preference_rows": counts["preference"], "unpaired_rows": counts["unpaired"]}
 
 

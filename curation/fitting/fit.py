@@ -69,6 +69,8 @@ class FitReport:
         return {
             "version": self.fitted.model.version,
             "labels": self.labels.source,
+            "labels_count": self.labels.rows.height,
+            "labels_sha256": self.labels.sha256,
             "set_aside": self.labels.set_aside or {},
             "data_until": self.until,
             "fitted_on": part(self.train),

@@ -15,6 +15,7 @@ import polars as pl
 
 from contracts.errors import LabelsInvalid
 from curation.judge.gold import newest_gold
+from sinks.drops.manifest import stable_hash
 from sinks.lake import Lake
 
 OUTCOMES: Final = "outcomes"
@@ -36,6 +37,11 @@ class Labels:
     source: str
     excluded: tuple[str, ...] = ()
     set_aside: dict[str, int] | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hash of the labels: request and word, ordered by request."""
+        return stable_hash(self.rows.select("request_id", "failed").sort("request_id").rows())
 
 
 def load_labels(

@@ -19,7 +19,7 @@ from contracts.settings import Settings
 from contracts.tables import TABLES, is_partitioned
 from contracts.tables.persons import PERSONAL
 from curation.retention.holds import held_back
-from curation.retention.versions import unbuildable
+from sinks.drops.rebuildable import unbuildable
 from sinks.erasure.person import Person, needed_columns
 from sinks.erasure.rewriting import Change, look, rewrite
 from sinks.lake import Lake

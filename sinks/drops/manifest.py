@@ -90,20 +90,26 @@ def verify(folder: Path) -> list[str]:
     return problems
 
 
-def _read_sums(folder: Path, problems: list[str]) -> dict[str, str]:
-    """Checksums as listed; a damaged list is a problem, and the manifest's own list stands in for it."""
+def read_sums(path: Path) -> dict[str, str] | None:
+    """SHA-256 by file from a list as `sha256sum` writes it; None when it is none or cannot be read."""
     sums: dict[str, str] = {}
     try:
-        for line in (folder / SUMS_FILE).read_text().splitlines():
+        for line in path.read_text().splitlines():
             digest, separator, name = line.partition("  ")
             if len(digest) != 64 or not separator or not name:
-                raise ValueError
+                return None
             sums[name] = digest
-    except FileNotFoundError:
-        problems.append(f"{SUMS_FILE}: missing")
     except (ValueError, OSError):
-        problems.append(f"{SUMS_FILE}: its bytes changed")
-    if problems:
+        return None
+    return sums
+
+
+def _read_sums(folder: Path, problems: list[str]) -> dict[str, str]:
+    """Checksums as listed; a damaged list is a problem, and the manifest's own list stands in for it."""
+    sums = read_sums(folder / SUMS_FILE)
+    if sums is None:
+        there = (folder / SUMS_FILE).exists()
+        problems.append(f"{SUMS_FILE}: {'its bytes changed' if there else 'missing'}")
         files = read_manifest(folder)["files"]
         return {name: entry["sha256"] for name, entry in files.items()} | {
             MANIFEST_FILE: sha256(folder / MANIFEST_FILE)

@@ -56,7 +56,15 @@ def test_revoked_consent_names_rows_drops_and_models(place: tuple[Path, str]) ->
     person = answer(run(home, "audit", "user", "user-a", "--json"))
     assert person["user_key"] == user_key
     assert person["drops"] == [{"drop_id": drop, "rows": 1}]
-    assert answer(run(home, "models", "impact", "--base-model", "base-8b", "--json"))[0]["drop_id"] == drop
+    (impact,) = answer(run(home, "models", "impact", "--base-model", "base-8b", "--json"))
+    assert impact["drop_id"] == drop
+    assert [(c["purpose"], c["command"]) for c in impact["commands"]] == [
+        ("reproduce", f"tailrace drops rebuild {drop}"),
+        (
+            "replace",
+            "TAILRACE_CURATION__TARGET_FAMILY=base-8b TAILRACE_CURATION__CHANNEL=default tailrace drop",
+        ),
+    ]
     assert answer(run(home, "models", "impact", "--base-model", "base-7b", "--json")) == []
     assert [m["model_id"] for m in answer(run(home, "models", "list", "--json"))] == [model["model_id"]]
 

@@ -13,7 +13,7 @@ DESIGN = (
     "requests signals outcomes consents dead_letters interactions judgments annotations gold_labels "
     "examples example_sketches preferences quarantine drops nightly_runs models erasures lineage "
     "eval_sets eval_items releases drop_marks erased_ids legal_holds pushes announcements "
-    "judge_epochs calibrations annotation_tasks judge_anchors judge_anchor_runs"
+    "judge_epochs calibrations annotation_tasks judge_anchors judge_anchor_runs unjudged"
 )
 
 
