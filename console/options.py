@@ -56,6 +56,7 @@ def lake_at(settings: Settings) -> Lake:
     return Lake(
         settings.lake_root,
         storage_options=settings.lake.storage_options,
+        stores=settings.lake.stores,
         hashes=partial(make_identity, settings),
     )
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
@@ -111,8 +110,8 @@ def vacuum(
 def _commits_since_checkpoint(lake: Lake, name: str, table: DeltaTable) -> int:
     """Commits a reader has to replay; without a look at the log (object stores) all of them."""
     version = int(table.version())
-    if not lake.is_local:
+    if (folder := lake.folder(name)) is None:
         return version
-    log = Path(lake.uri(name)) / "_delta_log"
+    log = folder / "_delta_log"
     done = [int(f.name.split(".", 1)[0]) for f in log.glob("*.checkpoint*.parquet")]
     return version - max(done, default=0)

@@ -35,7 +35,8 @@ TIMEOUT_S: Final = 5.0
 class BuildRun:
     """A build as lineage sees it; `files` and `checks` are filled in before it ends.
 
-    inputs: table → Delta version. files: name → rows and bytes. as_of: the time the inputs are read as of.
+    inputs: table → Delta version. roots: table → root, where it is not `lake_root`. files: name → rows and
+    bytes. as_of: the time the inputs are read as of.
     """
 
     job: str
@@ -46,6 +47,7 @@ class BuildRun:
     drops_root: Path
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     checks: Sequence[Check] = ()
+    roots: Mapping[str, str] = field(default_factory=dict)
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 
@@ -133,7 +135,7 @@ def _inputs(build: BuildRun) -> list[Any]:
 
     return [
         InputDataset(
-            _namespace(build.lake_root),
+            _namespace(build.roots.get(name, build.lake_root)),
             name,
             facets={"version": dataset_version_dataset.DatasetVersionDatasetFacet(str(version))},
         )

@@ -125,9 +125,9 @@ class ObjectFiles:
 
 def table_files(lake: Lake, name: str) -> TableFiles:
     """The store of a table."""
-    if lake.is_local:
-        return LocalFiles(Path(lake.uri(name)))
-    return ObjectFiles(lake.uri(name), lake.storage_options)
+    if (folder := lake.folder(name)) is not None:
+        return LocalFiles(folder)
+    return ObjectFiles(lake.uri(name), lake.options(name))
 
 
 def is_data(path: str) -> bool:
