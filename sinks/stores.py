@@ -6,7 +6,6 @@ group `text` (`contracts.tables.texts`), and where it lies.
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +50,8 @@ class Store:
         if self.folder is None:
             return True
         try:
-            os.listdir(self.folder / ".")
+            next(self.folder.iterdir(), None)
+            (self.folder / ".").stat()
         except OSError:
             return False
         return True
@@ -78,7 +78,7 @@ class Stores:
                 f"lake.stores: {unknown[0]} is neither a table nor `{TEXT}`",
                 hint=f"`{TEXT}` stands for {', '.join(TEXT_TABLES)}.",
             )
-        group = {name: named[TEXT] for name in TEXT_TABLES} if TEXT in named else {}
+        group = dict.fromkeys(TEXT_TABLES, named[TEXT]) if TEXT in named else {}
         self._apart = {**group, **{name: store for name, store in named.items() if name != TEXT}}
 
     def of(self, table: str) -> Store:

@@ -147,6 +147,24 @@ def row_groups(files: TableFiles, path: str, columns: list[str] | None = None) -
         source.close()
 
 
+def plain(kind: pa.DataType) -> pa.DataType:
+    """A type without Arrow's views, which deltalake's writer notes in its files and pyarrow cannot filter."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(kind.value_field.with_type(plain(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([each.with_type(plain(each.type)) for each in kind])
+    return kind
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """A schema of plain types."""
+    return pa.schema([each.with_type(plain(each.type)) for each in schema], schema.metadata)
+
+
 def as_frame(table: pa.Table) -> pl.DataFrame:
     """An Arrow table as a frame, its height kept even without columns."""
     if not table.num_columns:

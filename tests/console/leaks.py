@@ -25,9 +25,19 @@ SETTINGS = {
 }
 """Secrets of the deployment. They may be nowhere at all."""
 
+
+def settings(texts: Path) -> dict[str, str]:
+    """The environment of a deployment whose texts lie in a store of their own."""
+    apart = {
+        "text": {"root": str(texts), "storage_options": {"AWS_SECRET_ACCESS_KEY": "texts-secret-4c7f02"}}
+    }
+    return {**SETTINGS, "TAILRACE_LAKE__STORES": json.dumps(apart)}
+
+
 CREDENTIALS = (
     *("pseudonym-key-5f2c91aa", "judge-key-77e1c0d4", "lineage-key-19bd33f2"),
     *("kafka-password-a0c45e", "lake-secret-e8b7d6", "hook-secret-3d1e5b"),
+    "texts-secret-4c7f02",
 )
 
 PERSONAL = {

@@ -31,14 +31,12 @@ def ran(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any],
     """A demo over planted texts, and what an operator runs afterwards: home, the demo's answer, outputs."""
     folder = tmp_path_factory.mktemp("leaks")
     home, outputs = folder / "home", {}
-    events = leaks.recording(folder / "events.jsonl")
-    done = tailrace(
-        "demo", "--replay", events, "--home", home, "--json", cwd=folder, timeout=240, **leaks.SETTINGS
-    )
+    events, secrets = leaks.recording(folder / "events.jsonl"), leaks.settings(home / "texts")
+    done = tailrace("demo", "--replay", events, "--home", home, "--json", cwd=folder, timeout=240, **secrets)
     outputs["demo"] = done.stdout + done.stderr
     events.unlink()
     # In this process: starting one costs more than what it does.
-    runner = CliRunner(env={"COLUMNS": "160", **leaks.SETTINGS})
+    runner = CliRunner(env={"COLUMNS": "160", **secrets})
     for command in (
         ("settings",),
         ("settings", "--json"),
@@ -79,9 +77,9 @@ def test_texts_are_where_the_contracts_say_and_nowhere_else(
     stray = {}
     for file, column, found in leaks.places(home, leaks.PERSONAL):
         root, table = file.split("/")[:2] if "/" in file else ("", "")
-        allowed = root == "lake" and column in RAW_TEXT.get(table, ())
+        allowed = root == "texts" and column in RAW_TEXT.get(table, ())
         # The bytes of a data file hold what its columns hold.
-        raw = root == "lake" and table in RAW_TEXT and not column and "_delta_log" not in file
+        raw = root == "texts" and table in RAW_TEXT and not column and "_delta_log" not in file
         if not allowed and not raw:
             stray[f"{file}:{column}"] = found
     assert stray == {}
@@ -93,7 +91,7 @@ def test_drops_hold_neither_texts_unredacted_nor_pseudonyms(
     ran: tuple[Path, dict[str, Any], dict[str, str]],
 ) -> None:
     home, demo, _ = ran
-    keys = set(Lake(home / "lake").scan("requests").collect()["user_key"])
+    keys = set(Lake(home / "lake").scan("interactions").collect()["user_key"])
     needles = {**leaks.PERSONAL, **USERS, **{key: key for key in keys}}
     assert list(leaks.places(Path(demo["drop"]["path"]), needles)) == []
     # That redaction, and not an empty drop, is why.

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,9 +15,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from deltalake import DeltaTable
 
 from contracts.errors import SettingsError, TransientError
-from contracts.settings import CurationSettings, RetentionSettings, Settings
+from contracts.sections.lake import StoreSettings
+from contracts.settings import CurationSettings, LakeSettings, RetentionSettings, Settings
 from contracts.tables import TABLES
 from contracts.tables.texts import TEXT_TABLES
 from curation.erasure.place import Place, Subject
@@ -30,8 +34,10 @@ from sinks.lake import Lake
 from sinks.maintenance_history import vacuum
 from sinks.stores import StoreUnavailable
 from streams.identity import Identity
+from tests.console.commands import CHECKOUT
 from tests.curation.dialogues import edited, regenerated, turned_out
 from tests.lakes import HORIZON_US, ingest
+from tests.stores.s3 import REGION
 
 NOW_US = 1_900_000_000_000_000
 NOBODY = 65534
@@ -42,14 +48,15 @@ IDENTITY = Identity(b"test", held_out_share=0.0)
 def settings(home: Path, **lake: Any) -> Settings:
     return Settings(
         home=home,
-        lake={"root": str(home / "lake"), **lake},
+        lake=LakeSettings(**{"root": str(home / "lake"), **lake}),
         curation=CurationSettings(control_share=0.0),
         retention=RetentionSettings(grace_seconds=0),
     )
 
 
 def opened(given: Settings) -> Lake:
-    return Lake(given.lake_root, stores=given.lake.stores, hashes=lambda: IDENTITY)
+    options, stores = given.lake.storage_options, given.lake.stores
+    return Lake(given.lake_root, storage_options=options, stores=stores, hashes=lambda: IDENTITY)
 
 
 def filled(given: Settings) -> DropResult:
@@ -220,3 +227,67 @@ def test_a_store_of_no_table_is_refused(tmp_path: Path) -> None:
     given = settings(tmp_path, stores={"requestz": {"root": str(tmp_path / "t")}})
     with pytest.raises(SettingsError, match="requestz"):
         opened(given)
+
+
+SERVE = """
+import sys
+from tests.stores.s3 import Key, s3_store
+with s3_store({f"{b}-key": Key(f"{b}-secret", {b}) for b in ("figures", "texts")}) as store:
+    print(store.url, flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def two_buckets() -> Iterator[dict[str, dict[str, str]]]:
+    """Storage options by bucket, each with the key of that bucket alone. In a process of its own: deltalake
+    holds the interpreter while it looks whether there is a table."""
+    with subprocess.Popen(
+        [sys.executable, "-c", SERVE], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        url = server.stdout.readline().strip()
+        try:
+            yield {
+                bucket: {
+                    "AWS_ACCESS_KEY_ID": f"{bucket}-key",
+                    "AWS_SECRET_ACCESS_KEY": f"{bucket}-secret",
+                    "AWS_ENDPOINT_URL": url,
+                    "AWS_REGION": REGION,
+                    "AWS_ALLOW_HTTP": "true",
+                }
+                for bucket in ("figures", "texts")
+            }
+        finally:
+            server.stdin.close()
+
+
+def test_two_buckets_with_two_keys(built: tuple[DropResult, DropResult], tmp_path: Path) -> None:
+    with two_buckets() as keys:
+
+        def given(of_texts: str) -> Settings:
+            apart = StoreSettings.model_validate(
+                {"root": "s3://texts/lake", "storage_options": keys[of_texts]}
+            )
+            return settings(
+                tmp_path, root="s3://figures/lake", storage_options=keys["figures"], stores={"text": apart}
+            )
+
+        made = filled(given("texts"))
+        assert files(made.folder) == files(built[0].folder)
+        for name in TABLES:
+            bucket = "texts" if name in TEXT_TABLES else "figures"
+            assert DeltaTable.is_deltatable(f"s3://{bucket}/lake/{name}", storage_options=keys[bucket])
+        # With the key of the figures alone.
+        lake = opened(given("figures")).require()
+        assert lake.interactions().collect().height == 3
+        for ask in (lambda: lake.requests(), lambda: lake.exists("signals")):
+            with pytest.raises(StoreUnavailable, match="store text at s3://texts/lake") as caught:
+                ask()
+            assert "secret" not in f"{caught.value} {caught.value.hint}"
+        erased = erase(
+            Place(opened(given("texts")), given("texts"), IDENTITY),
+            Subject(IDENTITY.user_key("user-anna-0001"), "user-anna-0001"),
+        )
+        assert erased.absent
