@@ -50,6 +50,7 @@ COMMANDS = (
         "retention:app",
         "Delete rows older than their table's days, and hold what must stay.",
     ),
+    Command("keys", "keys:app", "Replace the key of the user pseudonyms, and see how far that is."),
     Command("score", "score:app", "Fit the failure score to labels, and explain a score."),
     Command("status", "lake:status", "Show what became of every consumed event, and where the join stands."),
     Command("report", "lake:report", "Write report.html over the lake and its newest drop."),

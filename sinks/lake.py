@@ -14,12 +14,14 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from contracts import reasons
 from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
+from contracts.pseudonyms import FIRST
 from contracts.sections.lake import StoreSettings
 from contracts.settings import LakeSettings
 from contracts.tables import TABLES, frame_schema, is_partitioned
 from sinks.lake_schema import arrow_schema, in_contract, widen
 from sinks.maintenance_properties import table_properties
 from sinks.maintenance_watermarks import WATERMARK_KEY, read_watermarks
+from sinks.pseudonyms import COLUMNS, KEY, REWRITTEN, Pseudonyms
 from sinks.stores import MAIN, Store, Stores
 from sinks.tombstones import Hashes, Tombstones
 
@@ -56,6 +58,11 @@ class Lake:
     def __repr__(self) -> str:
         return f"Lake({self.root!r})"
 
+    @property
+    def pseudonyms(self) -> Pseudonyms:
+        """Under which key pseudonyms are read and written."""
+        return self.tombstones.pseudonyms
+
     def uri(self, name: str) -> str:
         """Where a table lies."""
         return self.stores.of(name).uri(name)
@@ -87,6 +94,7 @@ class Lake:
                     f"{store} cannot be written: {error.strerror}",
                     hint="Choose another --home (or TAILRACE_LAKE__ROOT) or correct its permissions.",
                 ) from None
+        keys = self._key_properties()
         for name in TABLES:
             if self.exists(name):
                 self._widen(name)
@@ -104,11 +112,23 @@ class Lake:
                     ),
                     storage_options=self.options(name),
                 )
+                if keys and name in COLUMNS:
+                    # Properties of our own are refused at creation.
+                    self.table(name).alter.set_table_properties(keys, raise_if_not_exists=False)
             except (DeltaError, OSError) as error:
                 raise LakeNotWritable(
                     f"table {name} could not be created in {self.stores.of(name)}: {error}",
                     hint="Check that the path exists and the credentials allow writing.",
                 ) from None
+
+    def _key_properties(self) -> dict[str, str]:
+        """Under which key pseudonyms of a new table are: that of the lake, in a new lake the newest."""
+        if self.exists("interactions"):
+            known = self.table("interactions").metadata().configuration
+            return {each: known[each] for each in (KEY, REWRITTEN) if each in known}
+        hashes = self.pseudonyms.hashes()
+        newest = FIRST if hashes is None else hashes.version
+        return {} if newest == FIRST else dict.fromkeys((KEY, REWRITTEN), str(newest))
 
     def _widen(self, name: str) -> None:
         """Give a table of an older release the columns it lacks. Raises `LakeNotWritable`."""
@@ -196,7 +216,7 @@ class Lake:
         table = self.table(name, version=version)
         if not table.file_uris():
             return pl.LazyFrame(schema=frame_schema(name))
-        return in_contract(name, pl.scan_delta(table))
+        return self.pseudonyms.on_read(name, table, in_contract(name, pl.scan_delta(table)))
 
     def sound(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
         """Bronze rows of a table without poison: events that a later step could not take, kept as dead

@@ -213,6 +213,7 @@ def _append(
                 fresh, transactions = unseen(table)
                 if fresh.is_empty():
                     return 0
+                fresh = lake.pseudonyms.on_append(name, table, fresh)
                 lake.tombstones.guard(lake, table, name, fresh, cleared)
                 properties = CommitProperties(custom_metadata=metadata, app_transactions=transactions)
                 add_rows(lake, table, name, fresh.select(list(frame_schema(name))), properties)

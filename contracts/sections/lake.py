@@ -67,6 +67,13 @@ class PrivacySettings(Section):
     pseudonym_key: SecretStr | None = Field(
         None, description="key of the user-id hash; without it one is made and kept in the home directory"
     )
+    previous_pseudonym_keys: list[SecretStr] = Field(
+        default_factory=list,
+        description="keys that `pseudonym_key` has replaced, the first one first; see `tailrace keys`",
+    )
+    pseudonym_seed: int = Field(
+        17, description="curation.seed when the first key was replaced; it must not change afterwards"
+    )
     held_out_share: float = Field(
         0.05, ge=0, lt=1, description="share of users whose data is never trained on"
     )
