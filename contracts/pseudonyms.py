@@ -16,6 +16,8 @@ PATTERN: Final = re.compile(r"[0-9a-f]{32}|[2-9]\d{0,3}-\d\d-[0-9a-f]{32}|1\d{1,
 """What a pseudonym looks like."""
 
 FIRST: Final = 1
+PLAIN_LENGTH: Final = 32
+"""Characters under the first key; under later ones there are more."""
 SHARES: Final = 100
 USER_GROUP: Final = "0\x1f"
 """Begins the name of a user's group in the split (`curation.group_split`)."""
@@ -26,7 +28,7 @@ _SHARE: Final = r"^\d+-(\d\d)-"
 def version_of(pseudonym: str) -> int:
     """Number of the key a pseudonym, or a kept hash, is of."""
     head, dash, _ = pseudonym.partition("-")
-    return int(head) if dash else FIRST
+    return int(head) if dash and head.isdigit() else FIRST
 
 
 def hash_in(pseudonym: str) -> str:
@@ -42,6 +44,9 @@ def share_in(pseudonym: str) -> str:
 
 def versions(pseudonyms: pl.Series) -> pl.Series:
     """Number of the key of each pseudonym; null stays null."""
+    if int(pseudonyms.str.len_bytes().max() or 0) <= PLAIN_LENGTH:  # type: ignore[arg-type]
+        # Looking at every one of them for nothing would cost each append.
+        return pl.select(pl.when(pseudonyms.is_not_null()).then(pl.lit(FIRST, dtype=pl.Int64))).to_series()
     found = pseudonyms.str.extract(_VERSION, 1).cast(pl.Int64)
     return pl.select(
         pl.when(pseudonyms.is_not_null()).then(found.fill_null(FIRST)).otherwise(None)
