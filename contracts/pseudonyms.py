@@ -19,6 +19,9 @@ FIRST: Final = 1
 PLAIN_LENGTH: Final = 32
 """Characters under the first key; under later ones there are more."""
 SHARES: Final = 100
+SPLIT_PURPOSE: Final = "validation"
+"""What the draws of the train/validation split are for (`curation.sampling`)."""
+
 USER_GROUP: Final = "0\x1f"
 """Begins the name of a user's group in the split (`curation.group_split`)."""
 _VERSION: Final = r"^(\d+)-"

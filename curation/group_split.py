@@ -18,7 +18,7 @@ from typing import Final
 
 import polars as pl
 
-from contracts.pseudonyms import USER_GROUP, kept_draws
+from contracts.pseudonyms import SPLIT_PURPOSE, USER_GROUP, kept_draws
 from contracts.settings import CurationSettings
 from curation.dedupe import Groups
 from curation.sampling import uniform
@@ -39,7 +39,7 @@ def draws_of(groups: pl.Series, seed: int) -> pl.Series:
     """The draw of each group. Pseudonyms of a later key carry that of the first, so that replacing the key
     moves nobody (`contracts.pseudonyms`)."""
     kept = kept_draws(groups.str.strip_prefix(USER_GROUP))
-    return pl.select(pl.coalesce(kept, uniform(groups, seed, VALIDATION))).to_series()
+    return pl.select(pl.coalesce(kept, uniform(groups, seed, SPLIT_PURPOSE))).to_series()
 
 
 def _groups(rows: pl.DataFrame) -> pl.Series:

@@ -8,11 +8,10 @@ from functools import lru_cache
 from typing import Final
 
 import msgspec
-import polars as pl
 
 from contracts.events import Behavior
-from contracts.pseudonyms import SHARES, USER_GROUP, hash_in, share_in, version_of
-from curation.sampling import uniform
+from contracts.pseudonyms import SHARES, SPLIT_PURPOSE, USER_GROUP, hash_in, share_in, version_of
+from curation.sampling import drawing
 
 _CACHE: Final = 200_000
 _SPLIT_DENOMINATOR: Final = 1 << 64
@@ -38,6 +37,7 @@ class Identity:
     def _remember(self) -> None:
         self.user_key = lru_cache(maxsize=_CACHE)(self._user_key)
         self.split = lru_cache(maxsize=_CACHE)(self._split)
+        self._draw = drawing(self._seed, SPLIT_PURPOSE)
 
     @property
     def version(self) -> int:
@@ -77,8 +77,7 @@ class Identity:
 
     def _first_share(self, pseudonym: str) -> int:
         """The hundredth of the train/validation split in which a user under the first key is."""
-        group = pl.Series([f"{USER_GROUP}{pseudonym}"])
-        return int(uniform(group, self._seed, "validation")[0] * SHARES)
+        return int(self._draw(f"{USER_GROUP}{pseudonym}") * SHARES)
 
     def _rehashed(self, value: str, first: int, last: int) -> str:
         for key in self._keys[first:last]:
