@@ -28,7 +28,8 @@ from curation.erasure.run import erase
 from curation.judge.base import make_judge
 from curation.nightly import DropResult, make_drop
 from curation.settle import settle
-from sinks.audits import breakdown
+from sinks.audits import breakdown, revoked
+from sinks.audits import user as audited
 from sinks.erasure.storage import table_files
 from sinks.lake import Lake
 from sinks.maintenance_history import vacuum
@@ -135,6 +136,13 @@ def test_figures_need_no_right_to_texts(built: tuple[DropResult, DropResult], sp
         assert lake.watermarks()
         assert lake.scan("drops").collect()["drop_id"].to_list() == [built[1].drop_id]
         assert breakdown(lake, built[1].drop_id, "source").height > 0
+        assert revoked(lake, datetime.now(UTC)).rows.is_empty()
+        found = audited(lake, IDENTITY.user_key("user-bert-0002"))
+        assert found["tables"] == {
+            **dict.fromkeys(("requests", "signals")),
+            **{"consents": 0, "interactions": 2, "examples": 1},
+        }
+        assert [each["drop_id"] for each in found["drops"]] == [built[1].drop_id]
 
 
 def test_a_text_table_names_the_store_it_needs(built: tuple[DropResult, DropResult], split: Settings) -> None:

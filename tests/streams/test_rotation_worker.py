@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from contracts.pseudonyms import version_of
-from curation.rekeying.rotate import is_settled, rotate
+from curation.rekeying.rotate import Rotated, is_settled, rotate
 from sinks.accounting import account
 from sinks.lake import Lake
 from streams.identity import Identity
@@ -33,7 +33,8 @@ def test_a_worker_follows_the_key_between_two_steps_of_a_checkpoint(
     create_topics(kafka)
     events = traffic(sessions=8)
     produce(kafka, events)
-    mine, rotated = identity(), []
+    mine = identity()
+    rotated: list[Rotated] = []
 
     def rotate_once(step: str) -> None:
         # Requests of this checkpoint are stored, its interactions are not, and windows are open.
