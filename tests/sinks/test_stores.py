@@ -37,6 +37,7 @@ from sinks.stores import StoreUnavailable
 from streams.identity import Identity
 from tests.console.commands import CHECKOUT
 from tests.curation.dialogues import edited, regenerated, turned_out
+from tests.drop_files import files_of
 from tests.lakes import HORIZON_US, ingest
 from tests.stores.s3 import REGION
 
@@ -68,10 +69,6 @@ def filled(given: Settings) -> DropResult:
     settle(lake, horizon_us=HORIZON_US, now_us=NOW_US)
     judge = make_judge(given.judge, curation=given.curation)
     return make_drop(lake, given.drops_root, given, judge, now_us=NOW_US)
-
-
-def files(folder: Path) -> dict[str, bytes]:
-    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in folder.rglob("*") if p.is_file()}
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +118,7 @@ def test_a_lake_on_two_roots_makes_the_same_drop(
 ) -> None:
     one, split = built
     assert one.drop_id == split.drop_id
-    assert files(one.folder) == files(split.folder)
+    assert files_of(one.folder) == files_of(split.folder)
     assert split.preference_rows > 0
     tables = {path.parent.name for path in (homes[1] / "texts").glob("*/_delta_log")}
     assert tables == set(TEXT_TABLES)
@@ -283,7 +280,7 @@ def test_two_buckets_with_two_keys(built: tuple[DropResult, DropResult], tmp_pat
             )
 
         made = filled(given("texts"))
-        assert files(made.folder) == files(built[0].folder)
+        assert files_of(made.folder) == files_of(built[0].folder)
         for name in TABLES:
             bucket = "texts" if name in TEXT_TABLES else "figures"
             assert DeltaTable.is_deltatable(f"s3://{bucket}/lake/{name}", storage_options=keys[bucket])
