@@ -74,8 +74,7 @@ def status(home: Home = None, as_json: Json = False) -> None:
     """Show under which key every table's pseudonyms are. Exit 1 while a rotation is unfinished."""
     settings = settings_for(home)
     lake, ring = open_lake(settings), load_ring(settings)
-    found = standing(lake, ring.version)
-    settled = is_settled(lake, ring.version)
+    found, settled = standing(lake, ring.version), is_settled(lake, ring.version)
     if as_json:
         rows = [each.as_dict() for each in found]
         print_json({"keys": ring.version, "settled": settled, "tables": rows})

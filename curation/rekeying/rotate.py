@@ -82,8 +82,8 @@ def version_in_force(lake: Lake) -> int:
 
 
 def is_settled(lake: Lake, version: int) -> bool:
-    """Whether every table is wholly under a key."""
-    return all(state(lake.table(name)) == (version, version) for name in tables(lake))
+    """Whether every table says it is wholly under a key, and is. Reads the pseudonyms of all rows."""
+    return all(t.key == t.rewritten == version and not t.older for t in standing(lake, version))
 
 
 def standing(lake: Lake, version: int) -> list[TableKeys]:
@@ -127,11 +127,14 @@ def rotate(
             step(f"fenced:{name}")
     rows = {}
     for name in names:
-        if state(lake.table(name))[1] < version:
-            progress(f"rows of {name}")
-            change = _change(name, version, hashes)
-            rows[name] = rewrite(lake, name, change, settings.lake, reason=REASON).altered
+        progress(f"rows of {name}")
+        # Of a table that is done, too: a worker of a release that knows no keys may have written to it.
+        done = rewrite(lake, name, _change(name, version, hashes), settings.lake, reason=REASON)
+        begun = state(lake.table(name))[1] < version
+        if begun or done.altered:
+            rows[name] = done.altered
             step(f"rewritten:{name}")
+        if begun:
             _patiently(partial(set_properties, lake, name, {REWRITTEN: str(version)}))
             step(f"settled:{name}")
     if not purge:

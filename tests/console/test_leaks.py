@@ -16,12 +16,17 @@ from typer.testing import CliRunner
 from console.main import app
 from console.terminal import LogHandler, crashed
 from contracts.errors import TerminalError
+from contracts.settings import Settings
 from contracts.tables.texts import RAW_TEXT
+from curation.judge.base import make_judge
+from curation.nightly import make_drop
 from sinks.lake import Lake
 from streams.discreet import WITHHELD
 from tests.console import leaks
 from tests.console.commands import answer, tailrace
+from tests.lakes import ingest, new_lake
 
+NOW_US = 1_900_000_000_000_000
 SECRETS = {value: value for value in leaks.CREDENTIALS}
 USERS = {user: user for user in leaks.USERS}
 
@@ -119,6 +124,22 @@ def test_what_a_demo_prints_is_its_answer_and_no_warning(
 ) -> None:
     *_, outputs = ran
     assert json.loads(outputs["demo"])["events"]["consumed"] > 0
+
+
+def test_nothing_is_logged_at_any_level(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    kinds = {"request": "request", "signal": "signal", "outcome": "outcome"}
+    valid = [
+        (kinds[event["event_id"].partition("-")[0]], event)
+        for event in leaks.events()
+        if not event["event_id"].startswith("broken")
+    ]
+    lake, settings = new_lake(tmp_path / "lake"), Settings(home=tmp_path)
+    ingest(lake, valid)
+    judge = make_judge(settings.judge, curation=settings.curation)
+    assert make_drop(lake, settings.drops_root, settings, judge, now_us=NOW_US).preference_rows
+    said = "\n".join(f"{record.name} {record.getMessage()}" for record in caplog.records)
+    assert leaks.held({**leaks.PERSONAL, **USERS}, said) == set()
 
 
 def failing() -> Exception:

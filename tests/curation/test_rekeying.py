@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 import pytest
+from deltalake import write_deltalake
 
 from contracts.errors import KeyOutdated, RotationPending, TerminalError
 from contracts.pseudonyms import PATTERN, version_of
@@ -296,6 +297,19 @@ def test_once_done_it_changes_nothing_more(world: World) -> None:
     versions = {name: world.lake.version(name) for name in COLUMNS}
     assert world.rotate().rows == {}
     assert {name: world.lake.version(name) for name in COLUMNS} == versions
+
+
+def test_rows_of_a_worker_that_knows_no_keys_are_found_and_mended(world: World) -> None:
+    world.rotate()
+    row = world.lake.scan("signals").collect().head(1)
+    row = row.with_columns(
+        user_key=pl.lit(identity(FIRST).user_key("user-bert-0002")), event_id=pl.lit("older")
+    )
+    # As an earlier release commits: without a look at the properties.
+    write_deltalake(world.lake.uri("signals"), row, mode="append", partition_by="date")
+    assert not is_settled(world.lake, 2)
+    assert world.rotate().rows == {"signals": 1}
+    assert is_settled(world.lake, 2)
 
 
 def test_a_third_key_follows_the_second(world: World) -> None:
