@@ -14,6 +14,7 @@ from curation.rekeying.rotate import (
     Rotated,
     TableKeys,
     is_settled,
+    settled,
     standing,
     version_in_force,
 )
@@ -74,18 +75,19 @@ def status(home: Home = None, as_json: Json = False) -> None:
     """Show under which key every table's pseudonyms are. Exit 1 while a rotation is unfinished."""
     settings = settings_for(home)
     lake, ring = open_lake(settings), load_ring(settings)
-    found, settled = standing(lake, ring.version), is_settled(lake, ring.version)
+    found = standing(lake, ring.version)
+    done = settled(found, ring.version)
     if as_json:
         rows = [each.as_dict() for each in found]
-        print_json({"keys": ring.version, "settled": settled, "tables": rows})
+        print_json({"keys": ring.version, "settled": done, "tables": rows})
     else:
         _table(found)
         say(
             f"the lake is under key {ring.version}, the newest"
-            if settled
+            if done
             else "[yellow]a rotation is unfinished[/]: run `tailrace keys rotate`"
         )
-    if not settled:
+    if not done:
         raise typer.Exit(EXIT_FAILED)
 
 

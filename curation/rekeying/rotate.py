@@ -83,7 +83,12 @@ def version_in_force(lake: Lake) -> int:
 
 def is_settled(lake: Lake, version: int) -> bool:
     """Whether every table says it is wholly under a key, and is. Reads the pseudonyms of all rows."""
-    return all(t.key == t.rewritten == version and not t.older for t in standing(lake, version))
+    return settled(standing(lake, version), version)
+
+
+def settled(found: list[TableKeys], version: int) -> bool:
+    """Whether tables stand wholly under a key."""
+    return all(table.key == table.rewritten == version and not table.older for table in found)
 
 
 def standing(lake: Lake, version: int) -> list[TableKeys]:

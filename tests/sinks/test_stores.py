@@ -35,11 +35,11 @@ from sinks.lake import Lake
 from sinks.maintenance_history import vacuum
 from sinks.stores import StoreUnavailable
 from streams.identity import Identity
-from tests.console.commands import CHECKOUT
 from tests.curation.dialogues import edited, regenerated, turned_out
 from tests.drop_files import files_of
 from tests.lakes import HORIZON_US, ingest
 from tests.stores.s3 import REGION
+from tests.warm.process import CHECKOUT
 
 NOW_US = 1_900_000_000_000_000
 NOBODY = 65534
