@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import logging
-import sys
 
 import typer
 
 from console.lazy import Command, lazy_group
-from console.terminal import LogHandler, fail
+from console.terminal import LogHandler, crashed, fail
 from contracts.errors import TailraceError
 from streams.process import leave
 
@@ -51,6 +50,7 @@ COMMANDS = (
         "retention:app",
         "Delete rows older than their table's days, and hold what must stay.",
     ),
+    Command("keys", "keys:app", "Replace the key of the user pseudonyms, and see how far that is."),
     Command("score", "score:app", "Fit the failure score to labels, and explain a score."),
     Command("status", "lake:status", "Show what became of every consumed event, and where the join stands."),
     Command("report", "lake:report", "Write report.html over the lake and its newest drop."),
@@ -98,9 +98,7 @@ def tailrace() -> None:
 
 def main() -> None:
     """Run the command line; typed errors end as one line with a hint, never as a traceback."""
-    logging.basicConfig(
-        level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", handlers=[LogHandler()]
-    )
+    logging.basicConfig(level=logging.WARNING, handlers=[LogHandler()])
     # librdkafka reports every lost connection; our own errors say what matters.
     logging.getLogger("tailrace.kafka").setLevel(logging.CRITICAL)
     # kafka-python warns about scheduling delays of its own loop; our own errors say what matters.
@@ -113,6 +111,6 @@ def main() -> None:
         leave(130)
     except SystemExit as end:
         leave(end.code)
-    except Exception:  # noqa: BLE001 - shown as the interpreter would
-        sys.excepthook(*sys.exc_info())
+    except Exception as error:  # noqa: BLE001 - shown as the interpreter would, but for what it quotes
+        crashed(error)
         leave(1)

@@ -13,6 +13,7 @@ from contracts.settings import Settings, load_settings
 
 if TYPE_CHECKING:
     from sinks.lake import Lake
+    from streams.identity import Identity
 
 Home = Annotated[
     Path | None,
@@ -56,6 +57,7 @@ def lake_at(settings: Settings) -> Lake:
     return Lake(
         settings.lake_root,
         storage_options=settings.lake.storage_options,
+        stores=settings.lake.stores,
         hashes=partial(make_identity, settings),
     )
 
@@ -67,6 +69,18 @@ def open_lake(settings: Settings, *, create: bool = False) -> Lake:
         lake.create(settings.lake)
         return lake
     return lake.require()
+
+
+def identity_for(settings: Settings, lake: Lake) -> Identity:
+    """The keyed hashes of a deployment, under the key its lake is under.
+
+    Raises `KeyOutdated` or `RotationPending` when it is under another one: looked up by ids of the wrong key
+    nobody would be found.
+    """
+    from streams.pseudonym_key import make_identity
+
+    lake.pseudonyms.check(lake.table("erasures"))
+    return make_identity(settings)
 
 
 def require_file(path: Path) -> Path:

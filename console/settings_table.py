@@ -60,6 +60,8 @@ def _plain(value: Any) -> Any:
         return {name: _plain(each) for name, each in value if each is not None}
     if isinstance(value, list):
         return [_plain(each) for each in value]
+    if isinstance(value, dict):
+        return {name: _plain(each) for name, each in value.items()}
     return str(value) if isinstance(value, Path) else value
 
 

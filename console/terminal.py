@@ -23,6 +23,7 @@ from rich.progress import (
 from rich.table import Table
 
 from contracts.errors import TailraceError, TransientError
+from streams.discreet import DiscreetFormatter, described
 
 EXIT_FAILED: Final = 1
 """Something is wrong and retrying will not help, or a check did not pass."""
@@ -36,6 +37,10 @@ err = Console(stderr=True)
 
 class LogHandler(logging.Handler):
     """Log lines above whatever lives at the bottom of the terminal (progress bars, the worker's line)."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setFormatter(DiscreetFormatter("%(levelname)s %(name)s: %(message)s"))
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record; it is text, never markup."""
@@ -94,6 +99,12 @@ def fail(error: TailraceError) -> int:
     if error.hint:
         err.print(f"  [dim]→[/] {escape(error.hint)}", highlight=False, soft_wrap=True)
     return EXIT_UNAVAILABLE if isinstance(error, TransientError) else EXIT_FAILED
+
+
+def crashed(error: BaseException) -> None:
+    """Print the traceback of an error nobody expected, without what it may quote of user text."""
+    for line in described(error):
+        err.print(line, markup=False, highlight=False, soft_wrap=True)
 
 
 @contextmanager

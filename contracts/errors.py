@@ -52,6 +52,14 @@ class PersonErased(TransientError):
     """Rows about to be written are of a person erased meanwhile: make them again from what is left."""
 
 
+class RotationPending(TransientError):
+    """This process has a newer pseudonym key than the lake: the rotation has yet to begin there."""
+
+
+class KeyOutdated(TerminalError):
+    """The lake is under a newer pseudonym key than this process knows: it may neither write nor look up."""
+
+
 class ErasureRefused(TerminalError):
     """An erasure or a deletion may not go on: a legal hold, or a person that cannot be told."""
 

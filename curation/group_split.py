@@ -18,6 +18,7 @@ from typing import Final
 
 import polars as pl
 
+from contracts.pseudonyms import SPLIT_PURPOSE, USER_GROUP, kept_draws
 from contracts.settings import CurationSettings
 from curation.dedupe import Groups
 from curation.sampling import uniform
@@ -28,16 +29,23 @@ VALIDATION: Final = "validation"
 
 def with_split(rows: pl.DataFrame, settings: CurationSettings) -> pl.DataFrame:
     """Add `split` (`train` or `validation`) to rows with `session_id` and `user_key` (null: not known)."""
-    draws = uniform(_groups(rows), settings.seed, VALIDATION)
+    draws = draws_of(_groups(rows), settings.seed)
     return rows.with_columns(
         split=pl.when(draws < settings.validation_share).then(pl.lit(VALIDATION)).otherwise(pl.lit(TRAIN))
     )
 
 
+def draws_of(groups: pl.Series, seed: int) -> pl.Series:
+    """The draw of each group. Pseudonyms of a later key carry that of the first, so that replacing the key
+    moves nobody (`contracts.pseudonyms`)."""
+    kept = kept_draws(groups.str.strip_prefix(USER_GROUP))
+    return pl.select(pl.coalesce(kept, uniform(groups, seed, SPLIT_PURPOSE))).to_series()
+
+
 def _groups(rows: pl.DataFrame) -> pl.Series:
     """The name of each row's group: its first user's, or its first conversation's when it has no user."""
     pairs = rows.select(
-        user=pl.format("0\x1f{}", "user_key"),
+        user=pl.format(f"{USER_GROUP}{{}}", "user_key"),
         session=pl.format("1\x1f{}", "session_id"),
     )
     # Users come first, and the smallest member of a set is its root.

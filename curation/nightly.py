@@ -139,6 +139,7 @@ def make_drop(
             as_of=sources.as_of,
             inputs=sources.versions,
             lake_root=settings.lake_root,
+            roots={name: lake.stores.of(name).root for name in sources.versions},
             drops_root=drops_root,
         )
         with Emitter.from_settings(settings, code_version=CODE_VERSION).run(run):

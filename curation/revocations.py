@@ -52,7 +52,8 @@ def quarantine_pending(
     Pending is a failure (score at or above `threshold`) of a request made on `since` or later (the scan
     reads those days only) that is in no published drop. Safe to repeat. Raises `LakeUnavailable`.
     """
-    users = {revocation.user_key for revocation in revocations}
+    lake.pseudonyms.check(lake.table("interactions"))
+    users = {lake.pseudonyms.raised(revocation.user_key) for revocation in revocations}
     return quarantine_revoked(
         lake, pending(lake, users, since=since, threshold=threshold), revocations, now=now
     )
@@ -91,7 +92,8 @@ def quarantine_revoked(
     if rows.is_empty():
         return 0
     latest = {
-        revocation.user_key: revocation for revocation in sorted(revocations, key=lambda r: r.revoked_at)
+        lake.pseudonyms.raised(revocation.user_key): revocation
+        for revocation in sorted(revocations, key=lambda r: r.revoked_at)
     }
     records = [
         _record(request, day, latest[owner], now)

@@ -12,7 +12,7 @@ them.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -23,6 +23,12 @@ def uniform(ids: pl.Series, seed: int, purpose: str = "") -> pl.Series:
 
     Draws for different purposes are independent of each other.
     """
+    draw = drawing(seed, purpose)
+    return pl.Series(ids.name, [draw(value) for value in ids], dtype=pl.Float64)
+
+
+def drawing(seed: int, purpose: str = "") -> Callable[[str], float]:
+    """What draws the numbers of `uniform`, for one id at a time."""
     start = hashlib.blake2b(f"{seed}\x1f{purpose}\x1f".encode(), digest_size=8)
 
     def draw(value: str) -> float:
@@ -30,7 +36,7 @@ def uniform(ids: pl.Series, seed: int, purpose: str = "") -> pl.Series:
         state.update(value.encode())
         return (int.from_bytes(state.digest(), "big") >> 11) / (1 << 53)
 
-    return pl.Series(ids.name, [draw(value) for value in ids], dtype=pl.Float64)
+    return draw
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from sinks.drops.marks import in_force, with_predecessors
 from sinks.lake import Lake
 from sinks.models import trained_on
 from sinks.push.copies import copies_of
+from sinks.stores import StoreUnavailable
 
 SHARES: Final = {
     "licence": "license",
@@ -90,7 +91,7 @@ def with_owner(lake: Lake, examples: pl.LazyFrame) -> pl.LazyFrame:
     """Add `owner`: the user a row names, else the only user its session is known by, else null."""
     nameless = examples.filter(pl.col("user_key").is_null()).select("session_id").unique()
     known = (
-        lake.scan("requests")
+        _who_asked(lake)
         .filter(pl.col("user_key").is_not_null())
         .join(nameless, on="session_id", how="semi")
         .group_by("session_id")
@@ -177,13 +178,11 @@ def example(lake: Lake, example_id: str) -> dict[str, Any]:
 def user(lake: Lake, user_key: str) -> dict[str, Any]:
     """What the lake holds of a user, by pseudonym: rows per table, drops, models, consent, erasures.
 
-    `tables` (table → rows), `drops` (`drop_id`, `rows`), `models`, `consents` (changes, oldest first),
-    `erasures`; `copies` outside (`sinks.push.copies`) of those drops, of drops they stand in for, and of
-    drops that held the user before an erasure. A user nobody knows has no rows anywhere.
+    `tables` (table → rows; None where its store may not be read), `drops` (`drop_id`, `rows`), `models`,
+    `consents` (changes, oldest first), `erasures`; `copies` outside (`sinks.push.copies`) of those drops, of
+    drops they stand in for, and of drops that held the user before an erasure. A user nobody knows has no
+    rows anywhere.
     """
-    counts = pl.collect_all(
-        [lake.scan(name).filter(pl.col("user_key") == user_key).select(pl.len()) for name in USER_TABLES]
-    )
     owned = with_owner(lake, in_force(lake, lake.scan("examples"))).filter(pl.col("owner") == user_key)
     drops = owned.group_by("drop_id").agg(rows=pl.len()).sort("drop_id").collect()
     changes = (
@@ -198,10 +197,26 @@ def user(lake: Lake, user_key: str) -> dict[str, Any]:
     was_in = erased["affected_drops"].explode().drop_nulls().unique().to_list()
     return {
         "user_key": user_key,
-        "tables": {name: int(frame.item()) for name, frame in zip(USER_TABLES, counts, strict=True)},
+        "tables": {name: _rows_of(lake, name, user_key) for name in USER_TABLES},
         "drops": drops.to_dicts(),
         "copies": copies_of(lake, sorted({*seen, *with_predecessors(lake, was_in)})),
         "models": trained_on(lake, seen).to_dicts(),
         "consents": changes.to_dicts(),
         "erasures": erased.drop("certificate").to_dicts(),
     }
+
+
+def _who_asked(lake: Lake) -> pl.LazyFrame:
+    """Requests with session and user; those that were joined, for an auditor without a right to texts."""
+    try:
+        return lake.scan("requests")
+    except StoreUnavailable:
+        return lake.scan("interactions")
+
+
+def _rows_of(lake: Lake, name: str, user_key: str) -> int | None:
+    try:
+        rows = lake.scan(name)
+    except StoreUnavailable:
+        return None
+    return int(rows.filter(pl.col("user_key") == user_key).select(pl.len()).collect().item())

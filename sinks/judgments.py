@@ -66,7 +66,7 @@ class JudgmentIndex:
         new = sorted(files - self._files)
         if new:
             rows = pl.scan_parquet(
-                new, storage_options=self._lake.storage_options or None, hive_partitioning=False, glob=False
+                new, storage_options=self._lake.options(TABLE) or None, hive_partitioning=False, glob=False
             )
             prints = rows.select(_print()).collect().to_series()
             self._add(prints)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -14,11 +14,15 @@ from deltalake.exceptions import CommitFailedError, DeltaError, TableNotFoundErr
 
 from contracts import reasons
 from contracts.errors import LakeNotWritable, LakeUnavailable, TerminalError
+from contracts.pseudonyms import FIRST
+from contracts.sections.lake import StoreSettings
 from contracts.settings import LakeSettings
 from contracts.tables import TABLES, frame_schema, is_partitioned
 from sinks.lake_schema import arrow_schema, in_contract, widen
 from sinks.maintenance_properties import table_properties
 from sinks.maintenance_watermarks import WATERMARK_KEY, read_watermarks
+from sinks.pseudonyms import COLUMNS, KEY, REWRITTEN, Pseudonyms
+from sinks.stores import MAIN, Store, Stores
 from sinks.tombstones import Hashes, Tombstones
 
 __all__ = ["WATERMARK_KEY", "Lake"]
@@ -32,7 +36,7 @@ _NEAR: Final = 20
 
 
 class Lake:
-    """All tables under one root, a folder or an object-store prefix.
+    """All tables under one root, a folder or an object-store prefix; some may lie in stores of their own.
 
     Readers return `polars.LazyFrame`s, so filters and column choices reach the Parquet files.
     """
@@ -42,24 +46,34 @@ class Lake:
         root: str | Path,
         *,
         storage_options: dict[str, str] | None = None,
+        stores: Mapping[str, StoreSettings] | None = None,
         hashes: Callable[[], Hashes] | None = None,
     ) -> None:
-        """`hashes`: keyed hashes by which rows of erased people are known that name no user."""
+        """`stores`: tables that lie elsewhere, see `sinks.stores`. `hashes`: keyed hashes by which rows of
+        erased people are known that name no user. Raises `SettingsError` for stores of no table."""
         self.root = str(root)
-        self.storage_options = dict(storage_options or {})
+        self.stores = Stores(Store(MAIN, self.root, dict(storage_options or {})), stores)
         self.tombstones = Tombstones(hashes)
 
     def __repr__(self) -> str:
         return f"Lake({self.root!r})"
 
     @property
-    def is_local(self) -> bool:
-        """Whether the lake is a folder on this machine."""
-        return "://" not in self.root
+    def pseudonyms(self) -> Pseudonyms:
+        """Under which key pseudonyms are read and written."""
+        return self.tombstones.pseudonyms
 
     def uri(self, name: str) -> str:
         """Where a table lies."""
-        return f"{self.root.rstrip('/')}/{name}"
+        return self.stores.of(name).uri(name)
+
+    def folder(self, name: str) -> Path | None:
+        """Where a table lies, as a folder of this machine; None in an object store."""
+        return None if self.stores.of(name).folder is None else Path(self.uri(name))
+
+    def options(self, name: str) -> dict[str, str]:
+        """Storage options of a table's store; they may hold secrets."""
+        return dict(self.stores.of(name).options)
 
     def create(self, options: LakeSettings | None = None) -> None:
         """Create missing tables. Do this before workers start: concurrent creation breaks one.
@@ -68,16 +82,19 @@ class Lake:
         ones in line. Raises `LakeNotWritable` when the root cannot be written.
         """
         options = options or LakeSettings()
-        if self.is_local:
+        for store in self.stores.all():
+            if store.folder is None:
+                continue
             try:
-                Path(self.root).mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryFile(dir=self.root):
+                store.folder.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=store.folder):
                     pass
             except OSError as error:
                 raise LakeNotWritable(
-                    f"the lake at {self.root} cannot be written: {error.strerror}",
+                    f"{store} cannot be written: {error.strerror}",
                     hint="Choose another --home (or TAILRACE_LAKE__ROOT) or correct its permissions.",
                 ) from None
+        keys = self._key_properties()
         for name in TABLES:
             if self.exists(name):
                 self._widen(name)
@@ -93,13 +110,25 @@ class Lake:
                     configuration=table_properties(
                         name, target_file_mb=options.target_file_mb, retention_days=options.retention_days
                     ),
-                    storage_options=self.storage_options,
+                    storage_options=self.options(name),
                 )
+                if keys and name in COLUMNS:
+                    # Properties of our own are refused at creation.
+                    self.table(name).alter.set_table_properties(keys, raise_if_not_exists=False)
             except (DeltaError, OSError) as error:
                 raise LakeNotWritable(
-                    f"table {name} could not be created under {self.root}: {error}",
+                    f"table {name} could not be created in {self.stores.of(name)}: {error}",
                     hint="Check that the path exists and the credentials allow writing.",
                 ) from None
+
+    def _key_properties(self) -> dict[str, str]:
+        """Under which key pseudonyms of a new table are: that of the lake, in a new lake the newest."""
+        if self.exists("interactions"):
+            known = self.table("interactions").metadata().configuration
+            return {each: known[each] for each in (KEY, REWRITTEN) if each in known}
+        hashes = self.pseudonyms.hashes()
+        newest = FIRST if hashes is None else hashes.version
+        return {} if newest == FIRST else dict.fromkeys((KEY, REWRITTEN), str(newest))
 
     def _widen(self, name: str) -> None:
         """Give a table of an older release the columns it lacks. Raises `LakeNotWritable`."""
@@ -115,8 +144,26 @@ class Lake:
             ) from None
 
     def exists(self, name: str) -> bool:
-        """Whether a table has been created."""
-        return bool(DeltaTable.is_deltatable(self.uri(name), storage_options=self.storage_options))
+        """Whether a table has been created.
+
+        A table whose own store cannot be read is never said to be missing: whoever counts, erases or
+        creates would go by it. Raises `StoreUnavailable` then.
+        """
+        store = self.stores.of(name)
+        try:
+            found = bool(DeltaTable.is_deltatable(self.uri(name), storage_options=self.options(name)))
+        except (DeltaError, OSError) as error:
+            if store is self.stores.main:
+                raise
+            raise store.unavailable(name, type(error).__name__) from error
+        if not found and store is not self.stores.main and not store.may_be_read() and not self._is_new():
+            raise store.unavailable(name, "no access, or it is not there")
+        return found
+
+    def _is_new(self) -> bool:
+        """Whether nothing was created yet."""
+        home = self.stores.main
+        return not DeltaTable.is_deltatable(home.uri("drops"), storage_options=dict(home.options))
 
     def require_writable(self) -> None:
         """Raise `TerminalError` when nothing may be written through this object."""
@@ -133,13 +180,17 @@ class Lake:
     def table(self, name: str, *, version: int | None = None) -> DeltaTable:
         """Load a table at its newest, or at a given, version."""
         try:
-            return DeltaTable(self.uri(name), version=version, storage_options=self.storage_options)
+            return DeltaTable(self.uri(name), version=version, storage_options=self.options(name))
         except TableNotFoundError as error:
+            if (store := self.stores.of(name)) is not self.stores.main and not store.may_be_read():
+                raise store.unavailable(name, "no access, or it is not there") from error
             raise TerminalError(
-                f"table {name} is missing under {self.root}",
+                f"table {name} is missing in {store}",
                 hint="Run `tailrace worker` or `tailrace demo` first, or point --home at an existing lake.",
             ) from error
         except (DeltaError, OSError) as error:
+            if (store := self.stores.of(name)) is not self.stores.main:
+                raise store.unavailable(name, type(error).__name__) from error
             raise LakeUnavailable(f"table {name} could not be read: {error}") from error
 
     def version(self, name: str) -> int:
@@ -168,7 +219,7 @@ class Lake:
         table = self.table(name, version=version)
         if not table.file_uris():
             return pl.LazyFrame(schema=frame_schema(name))
-        return in_contract(name, pl.scan_delta(table))
+        return self.pseudonyms.on_read(name, table, in_contract(name, pl.scan_delta(table)))
 
     def sound(self, name: str, *, version: int | None = None) -> pl.LazyFrame:
         """Bronze rows of a table without poison: events that a later step could not take, kept as dead

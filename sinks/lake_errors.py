@@ -14,6 +14,7 @@ from polars.exceptions import ComputeError, PanicException
 
 from contracts.errors import LakeUnavailable, TailraceError, TerminalError
 from sinks.lake import Lake
+from sinks.stores import Store
 
 _LONGEST: Final = 300
 _DAMAGED_NAMED: Final = 3
@@ -37,16 +38,16 @@ def translated(lake: Lake, *names: str) -> Iterator[None]:
     try:
         yield
     except TailraceError as error:
-        if isinstance(error, TerminalError) and _is_away(lake):
+        if isinstance(error, TerminalError) and (away := _away(lake, names)):
             raise LakeUnavailable(
-                f"the lake at {lake.root} is not there",
+                f"{away} is not there",
                 hint="Is its disk mounted? The worker keeps retrying; it makes no new lake by itself.",
             ) from error
         raise
     except (ComputeError, PanicException, FileNotFoundError) as error:
         # polars panics on a Parquet file that is too short.
-        if _is_away(lake):
-            raise LakeUnavailable(f"the lake at {lake.root} is not there: {_brief(error)}") from error
+        if away := _away(lake, names):
+            raise LakeUnavailable(f"{away} is not there: {_brief(error)}") from error
         damaged = _damaged(lake, names)
         if not damaged and isinstance(error, FileNotFoundError):
             raise LakeUnavailable(
@@ -62,23 +63,33 @@ def translated(lake: Lake, *names: str) -> Iterator[None]:
         raise  # another writer was first: the caller's to handle
     except (DeltaError, OSError) as error:
         raise LakeUnavailable(
-            f"{_tables(names)} could not be read or written: {_full(lake)}{_brief(error)}",
+            f"{_tables(names)} could not be read or written: {_full(lake, names)}{_brief(error)}",
             hint="Check disk space, permissions and the object store; the worker keeps retrying.",
         ) from error
 
 
-def _is_away(lake: Lake) -> bool:
-    """Whether a local lake's root holds no table at all: an empty mount point, or nothing."""
-    return lake.is_local and next(Path(lake.root).glob("*/_delta_log"), None) is None
+def _folders(lake: Lake, names: tuple[str, ...]) -> dict[Store, Path]:
+    """Stores of these tables that are folders of this machine."""
+    stores = {store.name: store for store in map(lake.stores.of, names)} or {"": lake.stores.main}
+    return {store: store.folder for store in stores.values() if store.folder is not None}
 
 
-def _full(lake: Lake) -> str:
-    """Says so when a local lake's disk is full: the libraries hide it behind errors of their own."""
-    try:
-        free = shutil.disk_usage(lake.root).free if lake.is_local else _ROOM
-    except OSError:
-        return ""
-    return "" if free >= _ROOM else f"No space left on device ({free >> 10} KiB free): "
+def _away(lake: Lake, names: tuple[str, ...]) -> Store | None:
+    """A folder of these tables that holds no table at all: an empty mount point, or nothing."""
+    folders = _folders(lake, names).items()
+    return next((s for s, root in folders if next(root.glob("*/_delta_log"), None) is None), None)
+
+
+def _full(lake: Lake, names: tuple[str, ...]) -> str:
+    """Says so when a disk of these tables is full: the libraries hide it behind errors of their own."""
+    for root in _folders(lake, names).values():
+        try:
+            free = shutil.disk_usage(root).free
+        except OSError:
+            continue
+        if free < _ROOM:
+            return f"No space left on device ({free >> 10} KiB free): "
+    return ""
 
 
 def _tables(names: tuple[str, ...]) -> str:
@@ -87,10 +98,9 @@ def _tables(names: tuple[str, ...]) -> str:
 
 def _damaged(lake: Lake, names: tuple[str, ...]) -> str:
     """The files of local tables whose footers cannot be read, the first few by name."""
-    if not lake.is_local:
-        return ""
     bad = []
-    for uri in (uri for name in names for uri in lake.table(name).file_uris()):
+    local = [name for name in names if lake.folder(name) is not None]
+    for uri in (uri for name in local for uri in lake.table(name).file_uris()):
         try:
             pyarrow.parquet.read_metadata(uri)
         except (OSError, pyarrow.lib.ArrowException):

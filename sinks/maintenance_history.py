@@ -9,7 +9,6 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from deltalake import DeltaTable
@@ -80,11 +79,12 @@ def housekeep(lake: Lake, name: str, options: LakeSettings, *, now_us: int) -> K
 
 def _expiring(lake: Lake, name: str, options: LakeSettings, now_us: int) -> list[int]:
     """Versions whose log entry is old enough to be dropped; on object stores none are known."""
-    if not lake.is_local:
+    folder = lake.folder(name)
+    if folder is None:
         return []
     oldest = now_us / SECOND - (options.retention_days * 24 + LOG_MARGIN_HOURS) * 3_600
-    log_folder = Path(lake.uri(name)) / "_delta_log"
-    return [int(file.stem) for file in log_folder.glob("*.json") if file.stat().st_mtime < oldest]
+    log_files = (folder / "_delta_log").glob("*.json")
+    return [int(file.stem) for file in log_files if file.stat().st_mtime < oldest]
 
 
 def align(lake: Lake, name: str, options: LakeSettings) -> bool:
@@ -147,8 +147,8 @@ def vacuum(
 def _commits_since_checkpoint(lake: Lake, name: str, table: DeltaTable) -> int:
     """Commits a reader has to replay; without a look at the log (object stores) all of them."""
     version = int(table.version())
-    if not lake.is_local:
+    if (folder := lake.folder(name)) is None:
         return version
-    log = Path(lake.uri(name)) / "_delta_log"
+    log = folder / "_delta_log"
     done = [int(f.name.split(".", 1)[0]) for f in log.glob("*.checkpoint*.parquet")]
     return version - max(done, default=0)

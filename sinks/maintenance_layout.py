@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
@@ -97,9 +96,9 @@ def day_files(name: str, table: DeltaTable) -> list[DayFiles]:
 
 def log_size(lake: Lake, name: str, table: DeltaTable) -> LogSize | None:
     """Size of a table's log; None for lakes that are not folders of this machine."""
-    if not lake.is_local:
+    if (folder := lake.folder(name)) is None:
         return None
-    sizes = [f.stat().st_size for f in (Path(lake.uri(name)) / "_delta_log").iterdir() if f.is_file()]
+    sizes = [f.stat().st_size for f in (folder / "_delta_log").iterdir() if f.is_file()]
     return LogSize(name, int(table.version()), len(sizes), sum(sizes))
 
 

@@ -35,9 +35,9 @@ TIMEOUT_S: Final = 5.0
 class BuildRun:
     """A build as lineage sees it; `files` and `checks` are filled in before it ends.
 
-    inputs: table → Delta version. files: name → rows and bytes. as_of: the time the inputs are read as of.
-    series: whose datasets the files are new versions of, `job` unless said. replaces and replaced_files: the
-    drop that the new one is made from, and its files.
+    inputs: table → Delta version. roots: table → root, where it is not `lake_root`. files: name → rows and
+    bytes. as_of: the time the inputs are read as of. series: whose datasets the files are new versions of,
+    `job` unless said. replaces and replaced_files: the drop that the new one is made from, and its files.
     """
 
     job: str
@@ -48,6 +48,7 @@ class BuildRun:
     drops_root: Path
     files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     checks: Sequence[Check] = ()
+    roots: Mapping[str, str] = field(default_factory=dict)
     run_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     series: str = ""
     replaces: str = ""
@@ -144,7 +145,7 @@ def _inputs(build: BuildRun) -> list[Any]:
         return {"version": dataset_version_dataset.DatasetVersionDatasetFacet(str(version))}
 
     tables = [
-        InputDataset(_namespace(build.lake_root), name, facets=at(version))
+        InputDataset(_namespace(build.roots.get(name, build.lake_root)), name, facets=at(version))
         for name, version in sorted(build.inputs.items())
     ]
     files = [

@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 import polars as pl
 
 from contracts.errors import PersonErased
 from contracts.tables.persons import PERSONAL, IdKind
 from sinks.payloads import named_in
+from sinks.pseudonyms import Hashes, Pseudonyms
 
 if TYPE_CHECKING:
     from deltalake import DeltaTable
 
     from sinks.lake import Lake
+
+__all__ = ["ERASED_KEY", "EVIDENCE", "Hashes", "Tombstones", "any_of"]
 
 ERASED_KEY: Final = "tailrace.erasures"
 """Table property: the version of `erasures` that writers must know before they append."""
@@ -29,33 +32,23 @@ EVIDENCE: Final = ("signals", "outcomes")
 """Tables whose rows go with their session, whoever gave them; elsewhere another user's row stays."""
 
 
-class Hashes(Protocol):
-    """Keyed hashes of a deployment (`streams.identity.Identity`)."""
-
-    def user_key(self, user_id: str, /) -> str:
-        """Pseudonym of a user id."""
-
-    def tombstone(self, kind: str, value: str, /) -> str:
-        """Keyed hash of an id by which an erased person's events are known."""
-
-
 class Tombstones:
     """Erased people, as last read from the lake. Thread-safe."""
 
     def __init__(self, hashes: Callable[[], Hashes] | None = None) -> None:
         """`hashes` is asked for the keyed hashes once somebody is erased; without it only pseudonyms
         are recognised."""
-        self._make = hashes
-        self._hashes: Hashes | None = None
+        self.pseudonyms = Pseudonyms(hashes)
         self._lock = threading.Lock()
         self.version = -1
+        self._under = 0
         self._users: frozenset[str] = frozenset()
         self._hashed: dict[IdKind, set[str]] = {}
         self._learned: dict[IdKind, set[str]] = {}
 
     def __getstate__(self) -> dict[str, object]:
         """For other processes: they read the tombstones themselves."""
-        return {"hashes": self._make}
+        return {"hashes": self.pseudonyms.make}
 
     def __setstate__(self, state: dict[str, Callable[[], Hashes] | None]) -> None:
         self.__init__(state["hashes"])  # type: ignore[misc]
@@ -66,7 +59,7 @@ class Tombstones:
 
     def know(self, hashes: Callable[[], Hashes]) -> None:
         """Use these keyed hashes, unless there are some."""
-        self._make = self._make or hashes
+        self.pseudonyms.make = self.pseudonyms.make or hashes
 
     def refresh(self, lake: Lake) -> bool:
         """Read the tombstones again if there are new ones; whether there were. Raises `LakeUnavailable`."""
@@ -87,6 +80,7 @@ class Tombstones:
                 found.update(ids.filter(id_kind=kind)["id_hash"])
         with self._lock:
             self._hashed, self._users, self.version = hashed, frozenset(users), version
+            self._under = 0
         return True
 
     def learn(self, kind: IdKind, ids: pl.Series) -> None:
@@ -119,7 +113,7 @@ class Tombstones:
     def _found(self, kind: IdKind, values: pl.Series, learned: bool) -> pl.Series:
         nothing = pl.repeat(value=False, n=values.len(), dtype=pl.Boolean, eager=True)
         if kind == "user":
-            return _is_in(values, self._users)
+            return self._users_in(values)
         hashes, hashed = self._keyed(), self._known(kind, learned)
         if not hashed or hashes is None:
             return nothing
@@ -128,6 +122,13 @@ class Tombstones:
         if not ours:
             return nothing
         return _is_in(values, ours)
+
+    def _users_in(self, values: pl.Series) -> pl.Series:
+        """Which pseudonyms are erased people's, whichever key they and the tombstones are under."""
+        hashes = self._keyed()
+        if hashes is None:
+            return _is_in(values, self._users)
+        return _is_in(self.pseudonyms.at(values, hashes.version), self._users)
 
     def _names_one(self, key: bytes | None, value: bytes | None) -> bool:
         hashes = self._keyed()
@@ -142,9 +143,20 @@ class Tombstones:
         )
 
     def _keyed(self) -> Hashes | None:
-        if self._hashes is None and self._make is not None:
-            self._hashes = self._make()
-        return self._hashes
+        hashes = self.pseudonyms.hashes(self.pseudonyms.version)
+        if hashes is not None and hashes.version != self._under:
+            with self._lock:
+                self._bring_under(hashes)
+        return hashes
+
+    def _bring_under(self, hashes: Hashes) -> None:
+        """Have everything that is compared under the newest key this process has."""
+        self._users = frozenset(hashes.raised(key) for key in self._users)
+        self._hashed, self._learned = (
+            {kind: {hashes.raised_hash(value) for value in known} for kind, known in sets.items()}
+            for sets in (self._hashed, self._learned)
+        )
+        self._under = hashes.version
 
     def guard(
         self, lake: Lake, table: DeltaTable, name: str, rows: pl.DataFrame, cleared: int | None = None

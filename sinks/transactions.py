@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
 
 import polars as pl
 from deltalake import CommitProperties, DeltaTable, Transaction, write_deltalake
@@ -215,6 +214,7 @@ def _append(
                 fresh, transactions = unseen(table)
                 if fresh.is_empty():
                     return 0
+                fresh = lake.pseudonyms.on_append(name, table, fresh)
                 lake.tombstones.guard(lake, table, name, fresh, cleared)
                 properties = CommitProperties(custom_metadata=metadata, app_transactions=transactions)
                 add_rows(lake, table, name, fresh.select(list(frame_schema(name))), properties)
@@ -234,9 +234,9 @@ def add_rows(
 ) -> None:
     """Commit rows to a table as loaded: fails when a transaction id moved on since."""
     partition_by = "date" if is_partitioned(name) else None
-    if lake.is_local:
+    if (folder := lake.folder(name)) is not None:
         table.create_write_transaction(
-            write_files(Path(lake.uri(name)), rows, partition_by=partition_by),
+            write_files(folder, rows, partition_by=partition_by),
             "append",
             table.schema(),
             partition_by=partition_by,

@@ -115,7 +115,7 @@ class Committer:
                 cleared=checkpoint.cleared,
             )
         self._step("bronze:dead_letters")
-        interactions = checkpoint.interactions
+        interactions = self._lake.pseudonyms.current(checkpoint.interactions)
         if checkpoint.recheck:
             # A repeat of a request that was settled and forgotten: it has been announced already.
             interactions = new_revisions(self._lake, interactions)

@@ -14,6 +14,7 @@ from contracts.errors import TailraceError
 from contracts.settings import Settings
 from curation.scoring import ScoreModel
 from sinks.lake import Lake
+from streams.discreet import DiscreetFormatter
 from streams.identity import Identity
 from streams.join_pipeline import JoinStats
 from streams.join_worker import JoinWorker
@@ -45,7 +46,9 @@ def serve(pipe: Connection, settings: Settings, lake: Lake, identity: Identity, 
     """Run a join worker until told to stop, or until the other end of the pipe is gone; ends the process."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # an interrupt reaches the whole group; the fleet decides
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    logging.basicConfig(format="%(asctime)s %(levelname)s %(processName)s %(message)s", level=logging.WARNING)
+    handler = logging.StreamHandler()
+    handler.setFormatter(DiscreetFormatter("%(asctime)s %(levelname)s %(processName)s %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
     try:
         worker = JoinWorker(settings, lake, identity, model=model)
         done = threading.Event()

@@ -82,6 +82,7 @@ class JoinWorker:
         self.stats = JoinStats()
         self._options = settings.join
         self._lake = lake
+        self._identity = identity
         self._clock_us = clock_us
         topics = {kind: topic for kind, (topic, _) in input_topics(settings.kafka).items()}
         origins = topic_origins(settings.kafka, topics.values())
@@ -242,11 +243,21 @@ class JoinWorker:
         checkpoint = self._pipeline.process(batch, self.stats)
         if not self._make_durable(checkpoint):
             return None
+        self._follow_the_key()
         if self._maintenance is not None:
             # One of all workers looks after the files: whoever owns the first partition.
             leader = any(partition == 0 for _, partition in batch.positions)
             self._maintenance.tick(self._clock_us(), leader=leader)
         return checkpoint
+
+    def _follow_the_key(self) -> None:
+        """Hash with the newest key once the lake has one; what was hashed before is raised when stored."""
+        pseudonyms = self._lake.pseudonyms
+        if pseudonyms.version > self._identity.version and isinstance(
+            newest := pseudonyms.hashes(pseudonyms.version), Identity
+        ):
+            log.info("pseudonyms are under key %d from now on", newest.version)
+            self._identity.adopt(newest)
 
     def _is_free(self) -> bool:
         return self._in_flight is None or self._in_flight.done()

@@ -11,12 +11,10 @@ import typer
 
 from console.drop_ids import resolve
 from console.moments import parse_as_of
-from console.options import Home, Json, open_lake, settings_for
+from console.options import Home, Json, identity_for, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
 from sinks import audits
 from sinks.drops.verification import verify_registry
-from streams.identity import Identity
-from streams.pseudonym_key import load_key
 
 app = typer.Typer(help="Answer an auditor: whose rows, what kind, untouched since?", no_args_is_help=True)
 
@@ -112,9 +110,9 @@ def user(
     """
     settings = settings_for(home)
     lake = open_lake(settings)
-    key = name
+    key = lake.pseudonyms.raised(name)
     if not pseudonym:
-        identity = Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
+        identity = identity_for(settings, lake)
         key = identity.user_key(name)
     found = audits.user(lake, key)
     if as_json:

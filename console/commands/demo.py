@@ -29,9 +29,8 @@ from curation.weights import resolve_model
 from infra.broker import EmbeddedBroker
 from sinks.lake import Lake
 from streams import topics
-from streams.identity import Identity
 from streams.join_worker import JoinWorker
-from streams.pseudonym_key import load_key
+from streams.pseudonym_key import make_identity
 from streams.recordings import RawEvent
 from streams.simulator import SimulationConfig, simulate, write_truth
 from streams.status import read_status
@@ -161,7 +160,7 @@ def run_phases(
     settings: Settings, lake: Lake, phases: list[tuple[str, Iterable[RawEvent]]], *, quiet: bool
 ) -> int:
     """Send each phase while a worker joins, wait until it has caught up, settle; returns events sent."""
-    identity = Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
+    identity = make_identity(settings)
     join_worker = JoinWorker(settings, lake, identity)
     with Background(join_worker.run) as work:
         try:

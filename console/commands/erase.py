@@ -8,10 +8,11 @@ from typing import Annotated, Any
 import typer
 
 from console.commands.evals import writable_lake
-from console.options import Home, Json, open_lake, settings_for
+from console.options import Home, Json, identity_for, open_lake, settings_for
 from console.report.collect import REPORT_FILE, write_report
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
 from contracts.errors import SettingsError
+from contracts.pseudonyms import PATTERN
 from contracts.settings import Settings
 from curation.erasure.place import Place, Subject
 from curation.erasure.plan import Plan
@@ -20,7 +21,6 @@ from curation.erasure.run import Erased
 from curation.erasure.run import erase as erase_person
 from sinks.lake import Lake
 from streams.identity import Identity
-from streams.pseudonym_key import make_identity
 
 
 def erase(
@@ -46,10 +46,11 @@ def erase(
     named, to be deleted by hand.
     """
     settings = settings_for(home)
-    identity = make_identity(settings)
+    found = open_lake(settings)
+    identity = identity_for(settings, found)
     subject = _subject(identity, user, user_key)
     if dry_run:
-        _show(plan_erasure(Place(open_lake(settings), settings, identity), subject), as_json=as_json)
+        _show(plan_erasure(Place(found, settings, identity), subject), as_json=as_json)
         return
     lake = writable_lake(settings)
     if not yes:
@@ -72,10 +73,12 @@ def _subject(identity: Identity, user: str | None, user_key: str | None) -> Subj
             "whom to erase is not clear", hint="Give --user with the raw user id, or --user-key."
         )
     if user:
-        return Subject(identity.user_key(user), user)
-    if not user_key or len(user_key) != 32 or not set(user_key) <= set("0123456789abcdef"):
+        key = identity.user_key(user)
+        return Subject(key, user, tuple(identity.former(key, user)))
+    if not user_key or not PATTERN.fullmatch(user_key):
         raise SettingsError("that is no pseudonym", hint="A pseudonym has 32 hexadecimal digits.")
-    return Subject(user_key)
+    key = identity.raised(user_key)
+    return Subject(key, former=() if key == user_key else (user_key,))
 
 
 def _erased(settings: Settings, lake: Lake, identity: Identity, subject: Subject, *, quiet: bool) -> Erased:

@@ -10,13 +10,12 @@ import typer
 
 from console.commands.evals import writable_lake
 from console.drop_ids import resolve
-from console.options import Home, Json, open_lake, settings_for
+from console.options import Home, Json, identity_for, open_lake, settings_for
 from console.terminal import print_json, print_table, progress_bar, say
 from contracts.errors import SettingsError
 from curation.retention.apply import apply as apply_retention
 from curation.retention.holds import Held, place_hold, release_hold
 from curation.retention.holds import holds as holds_in_force
-from streams.pseudonym_key import make_identity
 
 app = typer.Typer(
     help="Delete rows older than their table's days, and hold what must stay.", no_args_is_help=True
@@ -50,7 +49,7 @@ def apply(
         done = apply_retention(
             lake,
             settings,
-            make_identity(settings).user_key,
+            identity_for(settings, lake).user_key,
             now_us=time.time_ns() // 1_000,
             dry_run=dry_run,
             progress=lambda name: bar.update(task, description=name),
@@ -97,7 +96,7 @@ def hold(
     settings = settings_for(home)
     given: list[tuple[Held, str]] = []
     if user is not None:
-        given.append(("user", make_identity(settings).user_key(user)))
+        given.append(("user", identity_for(settings, open_lake(settings)).user_key(user)))
     if drop is not None:
         given.append(("drop", resolve(settings, drop)))
     if table is not None:

@@ -10,14 +10,12 @@ from typing import Annotated
 import typer
 
 from console.live import LiveLine
-from console.options import Bootstrap, Home, Json, lake_at, settings_for
+from console.options import Bootstrap, Home, Json, identity_for, lake_at, settings_for
 from console.terminal import print_json, say
 from contracts.errors import TerminalError
 from streams import topics
 from streams.fleet import make_join
 from streams.fresh_lake import check_fresh_lake
-from streams.identity import Identity
-from streams.pseudonym_key import load_key
 
 
 class Role(StrEnum):
@@ -69,7 +67,7 @@ def worker(
     lake = lake_at(settings)
     check_fresh_lake(settings.kafka, lake, begin_again=new_lake)
     lake.create(settings.lake)
-    identity = Identity(load_key(settings), held_out_share=settings.privacy.held_out_share)
+    identity = identity_for(settings, lake)
     if not drain:
         # Faust is slow to import, and draining does not need it.
         from streams.reactions.worker import run as run_app

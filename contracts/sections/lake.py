@@ -9,6 +9,15 @@ from pydantic import Field, SecretStr
 from contracts.sections.base import Section
 
 
+class StoreSettings(Section):
+    """A store of its own for a table, or for all tables with texts."""
+
+    root: str = Field(min_length=1, description="folder or object-store prefix")
+    storage_options: dict[str, SecretStr] = Field(
+        default_factory=dict, description="deltalake storage options of that store"
+    )
+
+
 class LakeSettings(Section):
     """Where tables and drops lie; empty means inside the home directory."""
 
@@ -16,6 +25,10 @@ class LakeSettings(Section):
     drops_root: str = Field("", description="folder of the published drops")
     storage_options: dict[str, str] = Field(
         default_factory=dict, description="deltalake storage options of the lake's store"
+    )
+    stores: dict[str, StoreSettings] = Field(
+        default_factory=dict,
+        description="stores of their own: a table, or `text` for all with texts → `root`, `storage_options`",
     )
     maintenance: bool = Field(
         True, description="the worker that owns partition 0 merges small files and removes replaced ones"
@@ -53,6 +66,13 @@ class PrivacySettings(Section):
 
     pseudonym_key: SecretStr | None = Field(
         None, description="key of the user-id hash; without it one is made and kept in the home directory"
+    )
+    previous_pseudonym_keys: list[SecretStr] = Field(
+        default_factory=list,
+        description="keys that `pseudonym_key` has replaced, the first one first; see `tailrace keys`",
+    )
+    pseudonym_seed: int = Field(
+        17, description="curation.seed when the first key was replaced; it must not change afterwards"
     )
     held_out_share: float = Field(
         0.05, ge=0, lt=1, description="share of users whose data is never trained on"

@@ -39,10 +39,10 @@ def identify(lake: Lake, person: Person) -> Person:
     Raises `LakeUnavailable`, `LakeDamaged`.
     """
     with translated(lake, *PERSONAL):
-        requests = _all(lake, "requests", _EVENT)
+        requests = person.current(_all(lake, "requests", _EVENT))
         person = person.with_ids("request", _ids(requests.filter(user_key=person.user_key), "request_id"))
-        evidence = {kind: _all(lake, kind, _EVENT) for kind in EVIDENCE}
-        consents = _all(lake, "consents", ("event_id", "user_key"))
+        evidence = {kind: person.current(_all(lake, kind, _EVENT)) for kind in EVIDENCE}
+        consents = person.current(_all(lake, "consents", ("event_id", "user_key")))
         person = _dead_letters(lake, person)
         person = _sessions(person, requests, evidence)
         person = _in_shared_sessions(lake, person, requests, evidence)
@@ -189,7 +189,7 @@ def _quoting(lake: Lake, person: Person, shared: set[str]) -> Person:
     own: dict[str, None] = {}
     others: list[pl.DataFrame] = []
     for rows in _rows(lake, "requests", ("request_id", "session_id", "user_key", *texts)):
-        here = rows.filter(_in("session_id", shared))
+        here = person.current(rows.filter(_in("session_id", shared)))
         # Not those that only quote the person: what they go on to say is another's.
         is_own = person.owns("requests", here) & (here["user_key"] == person.user_key).fill_null(value=True)
         for asked, answered in here.filter(is_own).select(texts).iter_rows():

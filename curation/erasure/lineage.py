@@ -32,6 +32,7 @@ def successor_run(
         as_of=old["as_of"],
         inputs={name: lake.version(name) for name in tables if lake.exists(name)},
         lake_root=lake.root,
+        roots={name: lake.stores.of(name).root for name in tables},
         drops_root=drops_root,
         run_id=str(uuid.uuid5(uuid.NAMESPACE_OID, f"{old['drop_id']}/{new_id}")),
         series=f"drop.{old['channel']}",

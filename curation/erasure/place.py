@@ -28,10 +28,14 @@ def _unheard(_: str) -> None:
 
 @dataclass(frozen=True)
 class Subject:
-    """Whom to erase. `user_id` may be unknown: then only the pseudonym can be looked for at the end."""
+    """Whom to erase. `user_id` may be unknown: then only the pseudonym can be looked for at the end.
+
+    `former`: pseudonyms under earlier keys, where they are known.
+    """
 
     user_key: str
     user_id: str | None = None
+    former: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,9 @@ class Place:
         self, subject: Subject, ids: Mapping[str, list[str]] | None = None, loose: Iterable[str] = ()
     ) -> Person:
         """The subject as rows know it, with the ids found so far."""
-        person = Person(subject.user_key, self.hashes.user_key, loose=frozenset(loose))
+        person = Person(
+            subject.user_key, self.hashes.user_key, self.lake.pseudonyms.raised, loose=frozenset(loose)
+        )
         for kind in ID_KINDS:
             if kind != "user" and (known := (ids or {}).get(kind)):
                 person = person.with_ids(kind, known)
@@ -91,7 +97,8 @@ def needles_for(subject: Subject, person: Person) -> Needles:
 
 
 def _ids(subject: Subject, person: Person) -> Iterator[tuple[Kind, str]]:
-    yield "user_key", subject.user_key
+    for key in (subject.user_key, *subject.former):
+        yield "user_key", key
     if subject.user_id:
         yield "user_id", subject.user_id
     kinds: dict[IdKind, Kind] = {"session": "session", "request": "request", "event": "event"}

@@ -50,7 +50,7 @@ class Plan:
 
 def plan(place: Place, subject: Subject) -> Plan:
     """What erasing a person would do; changes nothing. Raises `LakeUnavailable`, `LakeDamaged`."""
-    lake, identifier = place.lake, erasure_id(subject.user_key)
+    lake, identifier = place.lake, erasure_id(place.lake, subject.user_key)
     person = identify(lake, place.person(subject))
     seen = {name: look(lake, name, departure(name, person)) for name in place.tables}
     drops = affected(lake, place.drops_root, person)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
@@ -58,8 +57,7 @@ def prove(place: Place, needles: Needles, erasure_id: str) -> Scan:
     drops, home = place.drops_root, place.home
     scan_folder(drops, "drops", needles, scan)
     apart = [drops, work_path(home, erasure_id)]
-    if place.lake.is_local:
-        apart.append(Path(place.lake.root))
+    apart += [store.folder for store in place.lake.stores.all() if store.folder is not None]
     scan_folder(home, "home", needles, scan, leave_out=apart)
     return scan
 

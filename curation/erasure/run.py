@@ -58,7 +58,7 @@ def erase(place: Place, subject: Subject) -> Erased:
     under a legal hold, `CommitFenced` when other writers keep winning; run it again then.
     """
     with exclusive(place.drops_root):
-        identifier = erasure_id(subject.user_key)
+        identifier = erasure_id(place.lake, subject.user_key)
         state, work = newest_state(place.lake, identifier), load_work(place.home, identifier)
         if state is None or state["state"] != "proven":
             reached = -1 if state is None else ERASURE_STATES.index(state["state"])

@@ -57,8 +57,13 @@ class Work(msgspec.Struct, kw_only=True):
         return sorted({model for drop in self.drops.values() for model in drop["models"]})
 
 
-def erasure_id(user_key: str) -> str:
-    """Id of the erasure of a person: one per person, however often it is asked for."""
+def erasure_id(lake: Lake, user_key: str) -> str:
+    """Id of the erasure of a person: one per person, however often it is asked for, and whatever the key
+    of the pseudonyms was when it first was."""
+    if lake.exists("erasures"):
+        known = lake.scan("erasures").filter(user_key=user_key).select("erasure_id").unique().collect()
+        if known.height:
+            return str(known["erasure_id"].sort()[0])
     return f"erasure-{stable_hash(['erasure', user_key])[:16]}"
 
 

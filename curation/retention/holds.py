@@ -84,7 +84,7 @@ def held_back(lake: Lake, pseudonym: Callable[[str], str]) -> tuple[frozenset[st
         if row["held"] == "table":
             tables.add(row["table_name"])
         elif row["held"] == "user":
-            owners.append(identify(lake, Person(row["user_key"], pseudonym)))
+            owners.append(identify(lake, Person(row["user_key"], pseudonym, lake.pseudonyms.raised)))
         else:
             owners.append(_behind(lake, row["drop_id"], pseudonym))
     return frozenset(tables), owners
@@ -96,7 +96,7 @@ def _behind(lake: Lake, drop_id: str, pseudonym: Callable[[str], str]) -> Person
     return Person(
         "",
         pseudonym,
-        {
+        ids={
             "request": frozenset(rows["request_ids"].explode().drop_nulls()),
             "event": frozenset(rows["evidence_ids"].explode().drop_nulls()),
             "example": frozenset(f"{drop_id}{EXAMPLE_SEPARATOR}{e}" for e in rows["example_id"]),

@@ -61,7 +61,7 @@ def purge(lake: Lake, name: str, person: Person) -> Purged:
         alive = {action["path"] for action in live(table)}
         # Listed before and not after: a file that an append commits meanwhile is not on the list of the dead.
         stored = files.all()
-        gone, unreadable = _purge_data(files, name, person, _dead(lake, name, stored, alive))
+        gone, unreadable = _purge_data(files, name, person, dead_files(lake, name, stored, alive))
         logs = tuple(
             f.path for f in stored if f.path.startswith(LOG) and _strip(files, f.path, alive, person)
         )
@@ -70,7 +70,7 @@ def purge(lake: Lake, name: str, person: Person) -> Purged:
     return Purged(gone, logs, unreadable)
 
 
-def _dead(lake: Lake, name: str, stored: list[StoredFile], alive: set[str]) -> list[StoredFile]:
+def dead_files(lake: Lake, name: str, stored: list[StoredFile], alive: set[str]) -> list[StoredFile]:
     """Data files that no newest version knows: neither the one read before the listing nor one after."""
     later = {action["path"] for action in live(lake.table(name))}
     return [f for f in stored if is_data(f.path) and f.path not in alive and f.path not in later]

@@ -9,6 +9,7 @@ from typing import Final
 
 import polars as pl
 
+from contracts.pseudonyms import FIRST, version_of, versions
 from contracts.tables.persons import ID_KINDS, PERSONAL, IdKind
 from sinks.payloads import named_in
 from sinks.tombstones import EVIDENCE, any_of
@@ -23,12 +24,15 @@ EXAMPLE_SEPARATOR: Final = "/"
 class Person:
     """Ids of a person by kind; `pseudonym` turns raw user ids, as original bytes have them, into keys.
 
+    `raised` brings pseudonyms of an earlier key, as older files have them, under that of `user_key`.
+
     `loose`: those of the events that nothing but their own id tells as the person's: neither user nor
     request nor session.
     """
 
     user_key: str
     pseudonym: Callable[[str], str]
+    raised: Callable[[str], str] = str
     ids: Mapping[IdKind, frozenset[str]] = field(default_factory=dict)
     loose: frozenset[str] = frozenset()
 
@@ -62,7 +66,18 @@ class Person:
         ]
         if not tests:
             return pl.repeat(value=False, n=rows.height, dtype=pl.Boolean, eager=True)
-        return rows.select(pl.any_horizontal(tests)).to_series()
+        return self.current(rows).select(pl.any_horizontal(tests)).to_series()
+
+    def current(self, rows: pl.DataFrame) -> pl.DataFrame:
+        """Rows with every pseudonym under the key of the person's own."""
+        mine = version_of(self.user_key)
+        if mine == FIRST or "user_key" not in rows.columns:
+            return rows
+        keys = rows["user_key"]
+        older = keys.filter((versions(keys) < mine).fill_null(value=False)).unique()
+        if older.is_empty():
+            return rows
+        return rows.with_columns(keys.replace(older, pl.Series([self.raised(key) for key in older])))
 
     def _test(self, name: str, column: str, kind: IdKind, rows: pl.DataFrame) -> pl.Expr:
         if kind == "example":

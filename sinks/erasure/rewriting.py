@@ -26,7 +26,7 @@ from deltalake.transaction import AddAction, RemoveAction
 from contracts.errors import CommitFenced
 from contracts.settings import LakeSettings
 from contracts.tables import is_partitioned
-from sinks.erasure.storage import TableFiles, as_frame, row_groups, table_files
+from sinks.erasure.storage import TableFiles, as_frame, plain_schema, row_groups, table_files
 from sinks.files import BOUNDED, add_action
 from sinks.lake import Lake
 from sinks.lake_errors import translated
@@ -187,14 +187,14 @@ def _written(files: TableFiles, action: dict[str, Any], change: Change) -> AddAc
     """Write what is left of a file into a new one, row group by row group."""
     source = pq.ParquetFile(files.open(action["path"]))
     # A file of a table is bounded (`lake.target_file_mb`), and what is left of one is no larger.
-    target, schema = BytesIO(), source.schema_arrow
+    target, schema = BytesIO(), plain_schema(source.schema_arrow)
     bounds: list[pl.DataFrame] = []
     try:
         with pq.ParquetWriter(
             target, schema, compression="zstd", compression_level=COMPRESSION_LEVEL
         ) as writer:
             for group in range(source.num_row_groups):
-                left = _left(source.read_row_group(group), change)
+                left = _left(source.read_row_group(group).cast(schema), change)
                 if left.num_rows:
                     writer.write_table(left)
                     bounds.append(as_frame(left.select(_bounded(left.column_names))))

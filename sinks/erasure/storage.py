@@ -125,9 +125,9 @@ class ObjectFiles:
 
 def table_files(lake: Lake, name: str) -> TableFiles:
     """The store of a table."""
-    if lake.is_local:
-        return LocalFiles(Path(lake.uri(name)))
-    return ObjectFiles(lake.uri(name), lake.storage_options)
+    if (folder := lake.folder(name)) is not None:
+        return LocalFiles(folder)
+    return ObjectFiles(lake.uri(name), lake.options(name))
 
 
 def is_data(path: str) -> bool:
@@ -145,6 +145,24 @@ def row_groups(files: TableFiles, path: str, columns: list[str] | None = None) -
             yield as_frame(source.read_row_group(group, columns=wanted))
     finally:
         source.close()
+
+
+def plain(kind: pa.DataType) -> pa.DataType:
+    """A type without Arrow's views, which deltalake's writer notes in its files and pyarrow cannot filter."""
+    if pa.types.is_string_view(kind):
+        return pa.string()
+    if pa.types.is_binary_view(kind):
+        return pa.binary()
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind):
+        return pa.list_(kind.value_field.with_type(plain(kind.value_type)))
+    if pa.types.is_struct(kind):
+        return pa.struct([each.with_type(plain(each.type)) for each in kind])
+    return kind
+
+
+def plain_schema(schema: pa.Schema) -> pa.Schema:
+    """A schema of plain types."""
+    return pa.schema([each.with_type(plain(each.type)) for each in schema], schema.metadata)
 
 
 def as_frame(table: pa.Table) -> pl.DataFrame:

@@ -89,10 +89,11 @@ class OnlineJudge:
     def _judge_batch(self, failures: Sequence[Any], fresh_consents: pl.DataFrame, share: float) -> None:
         self._take_share(share)
         frame = failure_frame(failures)
-        rows = with_text(self._lake, frame)
+        # Messages and worker may be older than the key the lake is under.
+        rows = self._lake.pseudonyms.current(with_text(self._lake, frame))
         users = rows["user_key"].drop_nulls().unique().to_list()
         stored = consents_of(self._lake, users, self._curation.purpose)
-        consents = pl.concat([stored, fresh_consents])
+        consents = pl.concat([stored, self._lake.pseudonyms.current(fresh_consents)])
         allowed = eligible(rows, consents, self._curation)
         self._quarantine(rows, allowed.refused, consents)
         skipped: Counter[str] = Counter(allowed.refused["reason"].to_list())

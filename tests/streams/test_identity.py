@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.events import Behavior
+from contracts.pseudonyms import PATTERN, hash_in, version_of
+from contracts.settings import CurationSettings
+from curation.group_split import with_split
 from streams.identity import Identity, fingerprint
 
 LAYERS = "model_version prompt_name prompt_version tools_hash context_hash agent_version base_model adapter"
@@ -66,3 +70,47 @@ def test_absent_is_not_empty_and_neighbours_do_not_mix() -> None:
 
 def test_no_behaviour_is_behaviour_with_nothing_in_it() -> None:
     assert fingerprint("p", "m", None) == fingerprint("p", "m", Behavior())
+
+
+KEYS = st.lists(st.binary(min_size=1, max_size=64), min_size=2, max_size=4, unique=True)
+IDS = st.text(min_size=1, max_size=40)
+
+
+@given(KEYS, IDS, st.integers(0, 99))
+def test_what_is_stored_and_what_comes_in_meet_under_every_later_key(
+    keys: list[bytes], user: str, seed: int
+) -> None:
+    first = Identity(keys[0], held_out_share=0.3)
+    stored = first.user_key(user)
+    kept = first.tombstone("session", user)
+    for count in range(2, len(keys) + 1):
+        known = Identity(keys[:count], held_out_share=0.3, seed=seed)
+        incoming = known.user_key(user)
+        # From the key before, and from the first one in one go.
+        assert known.raised(stored) == known.raised(first.user_key(user)) == incoming
+        assert known.raised_hash(kept) == known.tombstone("session", user)
+        assert known.former(incoming, user)[-1] == stored
+        assert known.raised(incoming) == incoming
+        assert version_of(incoming) == count
+        assert PATTERN.fullmatch(incoming)
+        assert known.split(user) == first.split(user)
+        stored, kept = incoming, known.tombstone("session", user)
+
+
+@given(KEYS, IDS)
+def test_without_the_newest_key_nobody_is_found(keys: list[bytes], user: str) -> None:
+    now = Identity(keys, held_out_share=0.0).user_key(user)
+    for count in range(1, len(keys)):
+        assert hash_in(Identity(keys[:count], held_out_share=0.0).user_key(user)) != hash_in(now)
+    assert hash_in(Identity(keys[1:], held_out_share=0.0).user_key(user)) != hash_in(now)
+
+
+@given(st.lists(IDS, min_size=1, max_size=20, unique=True), st.integers(0, 50), st.integers(0, 99))
+def test_nobody_changes_between_train_and_validation(users: list[str], seed: int, hundredths: int) -> None:
+    settings = CurationSettings(validation_share=hundredths / 100, seed=seed)
+    sides = []
+    for keys in ([b"one"], [b"one", b"two"], [b"one", b"two", b"three"]):
+        known = Identity(keys, held_out_share=0.0, seed=seed)
+        rows = pl.DataFrame({"user_key": [known.user_key(user) for user in users], "session_id": users})
+        sides.append(with_split(rows, settings)["split"].to_list())
+    assert sides[0] == sides[1] == sides[2]

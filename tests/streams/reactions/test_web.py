@@ -14,6 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from contracts.settings import Settings
 from streams.emitter import Emitter
 from streams.reactions.app import JOIN
+from tests.console.leaks import PERSONAL, SENTENCES, USERS, events, held
 from tests.streams.reactions.conftest import Worker, until
 from tests.streams.reactions.launch import SECRET
 
@@ -102,3 +103,20 @@ def test_a_lake_that_is_away_is_no_reason_to_restart(worker: Worker, place: Sett
     until(worker.ready, "ready again")
     until(lambda: worker.get("/status")[0] == 200, "status again")
     assert gauge(worker, "tailrace_join_delayed") == 0
+
+
+def test_neither_views_nor_the_log_quote_what_people_write(worker: Worker, place: Settings) -> None:
+    before = worker.status()["join"]
+    with Emitter(place.kafka.bootstrap_servers) as emitter:
+        for event in events():
+            topic = {"signal": place.kafka.signals_topic, "outcome": place.kafka.outcomes_topic}
+            kind = str(event["event_id"]).partition("-")[0]
+            name = topic.get(kind, place.kafka.requests_topic)
+            emitter.send_raw(name, b"session", json.dumps(event).encode())
+    until(
+        lambda: worker.status()["join"]["consumed"] - before["consumed"] == len(list(events())), "all is read"
+    )
+    assert worker.status()["join"]["dead_letters"] - before["dead_letters"] == len(SENTENCES)
+    said = {path: worker.get(path)[1] for path in VIEWS} | {"log": worker.log.read_text()}
+    needles = {**PERSONAL, **{user: user for user in USERS}}
+    assert {place: found for place, text in said.items() if (found := held(needles, text))} == {}

@@ -1,0 +1,1 @@
+"""Replacing the key of the pseudonyms (docs/decisions/27)."""
