@@ -3,8 +3,8 @@
 Sessions of three requests; about 1.5 KB of text a request (prompt and response), Zipf-distributed words of a
 made-up language, so that texts differ as real ones do. Most requests have an edit, a regeneration or a
 downstream failure; one response in twenty is a lightly changed copy of an earlier one, one prompt in fifty
-names an e-mail address and a phone number. With tools, one request in nine was offered functions, one of which
-was called before the answer. Deterministic for a seed.
+names an e-mail address and a phone number. With tools, one request in nine was offered functions and
+called one before the answer. Deterministic for a seed.
 """
 
 from __future__ import annotations
