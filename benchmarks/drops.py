@@ -56,7 +56,11 @@ def one_size(size: int, progress: Progress) -> Costs:
             progress.note(f"{step} {more.get('question', '')} ({size:,})")
             task = {"home": f"{folder}/home", "rows": size, "do": step, **more}
             timeout_s = _TIMEOUT_S + size / _SLOWEST_ROWS_PER_S
-            return processes.run(_PROGRAM, task, timeout_s=timeout_s).answer
+            answer = processes.run(_PROGRAM, task, timeout_s=timeout_s).answer
+            for part in (answer, *(value for value in answer.values() if isinstance(value, dict))):
+                if "cpu_s" in part:
+                    progress.result(f"  {part['cpu_s']:,} s of CPU time, {part['peak_mb']:,.0f} MiB")
+            return answer
 
         run("make")
         found: Costs = {step: run(step) for step in ("build", "arrow", "datasets", "verify", "sha256sum")}
