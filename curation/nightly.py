@@ -36,7 +36,7 @@ from curation.settle import SettleReport, settle
 from curation.sources import Progress, Sources, Workplace, silent
 from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
-from sinks.drops.publish import publish, published
+from sinks.drops.publish import publish, published, settle_latest
 from sinks.drops.staging import Staged, stage
 from sinks.evals import identity
 from sinks.lake import Lake
@@ -120,6 +120,7 @@ def make_drop(
         channel = settings.curation.channel
         drop_id = f"{sources.as_of:%Y%m%d}-{stable_hash([channel, about])[:12]}"
         if (row := published(lake, drop_id)) is not None:
+            settle_latest(lake, drops_root, channel)
             return _existing(drops_root, drop_id, row, settled)
         run = BuildRun(
             job=f"drop.{channel}",

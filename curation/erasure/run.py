@@ -27,13 +27,13 @@ from curation.erasure.work import (
     certificate_path,
     erasure_id,
     load_work,
-    newest_state,
     record,
     save,
     work_path,
 )
 from sinks.drops.lock import exclusive
 from sinks.erasure.person import Person
+from sinks.erasure.states import newest_state
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ from sinks.drops.manifest import (
     write_manifest,
 )
 from sinks.drops.marks import mark_superseded
-from sinks.drops.publish import LATEST, point_latest, publish, published
+from sinks.drops.publish import publish, published, settle_latest
 from sinks.drops.reading import read_rows
 from sinks.drops.staging import stage
 from sinks.erasure.person import Person
@@ -132,6 +132,7 @@ def supersede(
             _registry_row(old, new_id, left, now),
             _Copies(lake, drop.drop_id, new_id, without=unfit["example_id"]),
             step=step,
+            latest=False,
         )
     mark_superseded(
         lake,
@@ -144,8 +145,7 @@ def supersede(
         erasure_id=erasure_id,
     )
     step("marked")
-    if _latest(drops_root, drop.channel) == drop.drop_id:
-        point_latest(drops_root, drop.channel, new_id)
+    settle_latest(lake, drops_root, drop.channel)
     clear(folder, drop.drop_id, new_id, erasure_id)
     step("cleared")
     return new_id
@@ -180,11 +180,6 @@ def sweep(drops_root: Path) -> list[str]:
             shutil.rmtree(path, ignore_errors=True)
             gone.append(path.name)
     return sorted(gone)
-
-
-def _latest(drops_root: Path, channel: str) -> str | None:
-    path = drops_root / (LATEST if channel == "default" else f"{LATEST}.{channel}")
-    return path.read_text().strip() if path.is_file() else None
 
 
 def _counts(rows: pl.DataFrame) -> dict[str, int]:

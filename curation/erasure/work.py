@@ -18,7 +18,6 @@ import polars as pl
 
 from contracts.errors import LakeNotWritable
 from contracts.tables import frame_schema
-from contracts.tables.registry import ERASURE_STATES
 from sinks.drops.manifest import stable_hash
 from sinks.lake import Lake
 from sinks.transactions import append_once
@@ -96,21 +95,6 @@ def save(path: Path, value: Any, *, mode: int = 0o600) -> None:
             f"{path.parent} cannot be written: {error.strerror}",
             hint="Choose another --home or correct its permissions.",
         ) from None
-
-
-def newest_state(lake: Lake, identifier: str) -> Mapping[str, Any] | None:
-    """The newest row of an erasure; None when it was never asked for."""
-    if not lake.exists("erasures"):
-        return None
-    rows = lake.scan("erasures").filter(erasure_id=identifier).collect()
-    if rows.is_empty():
-        return None
-    order = {state: place for place, state in enumerate(ERASURE_STATES)}
-    rows = rows.with_columns(
-        state=pl.col("state").fill_null("proven"), recorded_at=pl.coalesce("recorded_at", "requested_at")
-    )
-    rows = rows.with_columns(place=pl.col("state").replace_strict(order, return_dtype=pl.Int32))
-    return rows.sort("recorded_at", "place").row(-1, named=True)
 
 
 def record(
