@@ -23,7 +23,7 @@ from curation.erasure.successors import COPIED
 from curation.judge.base import make_judge
 from curation.nightly import make_drop
 from sinks import audits
-from sinks.drops.diff import diff
+from sinks.drops.diff import NEEDED, diff
 from sinks.drops.manifest import SUMS_FILE, read_manifest, verify
 from sinks.drops.publish import publish, registry
 from sinks.drops.reading import read_rows
@@ -144,7 +144,7 @@ def compare(home: Path, task: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001
     def compared() -> Any:
         lakes = (_lake(home), Lake(home.parent / "today" / "lake"))
         before, after = (
-            lake.scan("examples").filter(pl.col("drop_id") == folder.name).collect()
+            lake.scan("examples").filter(pl.col("drop_id") == folder.name).select(NEEDED).collect()
             for lake, folder in zip(lakes, folders, strict=True)
         )
         return diff(before, after, *map(read_manifest, folders))

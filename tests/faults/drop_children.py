@@ -6,6 +6,7 @@ so that a process costs milliseconds and starts with no thread of any library ru
 
 from __future__ import annotations
 
+import importlib
 import multiprocessing
 import os
 import signal
@@ -55,6 +56,13 @@ class Fault:
 
 
 NONE: Final = Fault()
+
+for _late in (
+    *("openlineage.client.event_v2", "openlineage.client.facet_v2", "openlineage.client.transport.file"),
+    *("pyarrow.dataset", "rensa", "tokenizers"),
+):
+    # What is imported late would be imported by every process anew.
+    importlib.import_module(_late)
 
 
 def settings_of(home: Path) -> Settings:
