@@ -29,9 +29,10 @@ class Work(msgspec.Struct, kw_only=True):
     """An erasure under way. The raw user id is not in it.
 
     ids: kind → ids; loose: see `Person`. pieces: telling pieces of the person's texts. common: ids that other
-    people's texts hold too. tables: table → rows before, removed and altered. files: table → files
-    removed from its history. drops: superseded drop → successor, rows, models. round: tells the rows of
-    one erasure in `erasures` from those of an earlier one of the same person.
+    people's texts hold too. tables: table → rows before, removed and altered. intended: the same, of a
+    commit that may have been made when the process died. files: table → files removed from its history.
+    drops: superseded drop → successor, rows, models. round: tells the rows of one erasure in `erasures` from
+    those of an earlier one of the same person.
     """
 
     erasure_id: str
@@ -43,6 +44,7 @@ class Work(msgspec.Struct, kw_only=True):
     pieces: list[str] = msgspec.field(default_factory=list)
     common: list[str] = msgspec.field(default_factory=list)
     tables: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    intended: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     files: dict[str, list[str]] = msgspec.field(default_factory=dict)
     logs: dict[str, int] = msgspec.field(default_factory=dict)
     drops: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)

@@ -82,7 +82,9 @@ def publishing(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
 def erasing(publishing: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     """A home with two drops that hold the person."""
     folder = tmp_path_factory.mktemp("erasing")
-    return undisturbed("erase", publishing.after, folder / "after")
+    shutil.copytree(publishing.after, folder / "before")
+    (folder / "before" / "report.html").write_text(f"<p>What {USER} said.</p>")
+    return undisturbed("erase", folder / "before", folder / "after")
 
 
 def killed_and_repeated(program: str, expected: Undisturbed, home: Path, *faults: Fault) -> None:
