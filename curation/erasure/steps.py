@@ -131,7 +131,7 @@ def _intend(place: Place, work: Work, name: str, change: Rewritten) -> None:
 def replace_drops(place: Place, person: Person, work: Work) -> None:
     """Successors for the published drops that hold rows of the person, whose own files go."""
     lake, root = place.lake, place.drops_root
-    sweep(root)
+    sweep(lake, root)
     now = datetime.fromtimestamp(place.clock_us() / 1_000_000, UTC)
     for drop in affected(lake, root, person):
         place.progress(f"drop {drop.drop_id}")
