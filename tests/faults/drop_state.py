@@ -19,8 +19,9 @@ from sinks.drops.verification import verify_registry
 from tests.faults.drop_children import lake_of, settings_of
 
 DROPS: Final = "drops"
-VOLATILE: Final = ("scan", "files_removed", "logs_rewritten")
-"""Parts of a certificate that depend on which files a killed run left behind: their names are random."""
+VOLATILE: Final = ("scan", "files_removed", "logs_rewritten", "proven_again")
+"""Parts of a certificate that depend on which files a killed run left behind (their names are random), and
+on whether it was killed when all was done."""
 
 
 @dataclass(frozen=True)
