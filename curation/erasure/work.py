@@ -81,6 +81,15 @@ def load_work(home: Path, identifier: str) -> Work | None:
         return None
 
 
+def sweep_unwritten(home: Path, identifier: str) -> None:
+    """Delete what a killed run of an erasure wrote of its files, and had not put into place.
+
+    It holds the ids that the proof looks for. The caller holds the build lock, so nobody else writes them.
+    """
+    for path in (home / FOLDER).glob(f".{identifier}.*"):
+        path.unlink(missing_ok=True)
+
+
 def save(path: Path, value: Any, *, mode: int = 0o600) -> None:
     """Write a JSON file in one step. Raises `LakeNotWritable`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
