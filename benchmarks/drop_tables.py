@@ -40,18 +40,21 @@ def drops(result: Result) -> str:
     for step, words in STEPS.items():
         row = by_name[step]
         costs = zip(row["cpu_s"], row["seconds"], row["peak_mb"], strict=True)
-        cells = [number(round(float(value), 2)) for cost in costs for value in cost]
+        cells = [number(round(float(v), 2)) if v is not None else "–" for cost in costs for v in cost]
         growth = [row.get("cpu_s_growth"), row.get("peak_mb_growth")]
         rows.append([words, *cells, *(number(value) if value else "–" for value in growth)])
     ratios = result["ratios"]
     steps = ", ".join(f"{name} {number(s)}" for name, s in result["build_steps_s"].items() if s >= 1)
     erased = ", ".join(f"{name} {number(s)}" for name, s in result["erase_steps_s"].items() if s >= 1)
+    missing = [number(n) for n in result["rows"] if n not in result["built_rows"]]
+    not_built = f" The drop of {' and '.join(missing)} rows was not built, but made of the lake's requests."
+    not_built = not_built if missing else ""
     return (
         f"{markdown(head, rows)}\n\nThe drop's files: {' and '.join(map(number, result['drop_mb']))} MiB. "
         f"Of CPU time, largest size: all files **{ratios['stage_to_pyarrow']} ×** pyarrow's and "
         f"**{ratios['stage_to_datasets']} ×** those of `datasets`; verify {ratios['verify_to_sha256sum']} × "
         f"`sha256sum`; erase {ratios['erase_to_reading']} × reading all once. Seconds of the build by step: "
-        f"{steps}; of the erasure: {erased}."
+        f"{steps}; of the erasure: {erased}.{not_built}"
     )
 
 

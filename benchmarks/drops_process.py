@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from benchmarks.curation_lake import START_MS, make_lake
-from benchmarks.erasure_process import IDENTITY, erase
+from benchmarks.erasure_process import IDENTITY, erase, fill
 from benchmarks.pieces import costs, measured
 from contracts.settings import KafkaSettings, LakeSettings, Settings
 from contracts.tables import frame_schema
@@ -273,6 +273,7 @@ def _size_mb(folder: Path) -> float:
 PROGRAMS: Final[dict[str, Callable[[Path, dict[str, Any]], dict[str, Any]]]] = {
     "make": make,
     "build": build,
+    "fill": fill,
     "arrow": arrow,
     "datasets": datasets,
     "verify": check,

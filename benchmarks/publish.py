@@ -73,7 +73,7 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Measure]:
         "reactions": lambda progress: reactions.measure(
             engine, 5_000, 10.0 if quick else 120.0, 0.3, 64, progress
         ),
-        "drops": lambda progress: drops.measure([million // 10, million], progress),
+        "drops": lambda progress: drops.measure([million // 10, million], million, progress),
         "erasure": lambda progress: erasure.measure([million // 10, million], progress),
         "redaction": lambda progress: redaction.measure(progress, repeats=1 if quick else 12),
     }
