@@ -88,6 +88,31 @@ def test_a_kill_while_a_drops_folder_is_cleared_leaves_no_text(original: World, 
     _ended_well(world, before)
 
 
+def test_the_successor_of_an_older_drop_is_not_the_latest(original: World, tmp_path: Path) -> None:
+    world = copied(original, tmp_path / "home")
+    latest = (world.settings.drops_root / "LATEST").read_text()
+    done = world.erase("user-bert-0002")
+    (replaced,) = done.certificate["drops"]
+    assert replaced != latest.strip()
+    assert (world.settings.drops_root / "LATEST").read_text() == latest
+
+
+def test_a_drop_that_is_not_cleared_yet_is_no_damage_until_the_erasure_says_it_is_done(
+    original: World, tmp_path: Path
+) -> None:
+    world = copied(original, tmp_path / "home")
+    root = world.settings.drops_root
+    assert world.erase_until(USER, "marked")
+    (mark,) = world.lake.scan("drop_marks").collect()["drop_id"]
+    found = verify_registry(world.lake, root)
+    assert (found.problems, found.unfinished) == ([], [mark])
+    assert world.erase(USER).absent
+    (root / mark / "manifest.json").unlink()
+    found = verify_registry(world.lake, root)
+    assert found.unfinished == []
+    assert [problem.split(":")[0] for problem in found.problems] == [mark]
+
+
 def test_a_build_that_was_killed_before_it_was_registered_leaves_nothing(
     original: World, tmp_path: Path
 ) -> None:
