@@ -3,7 +3,8 @@
 Sessions of three requests; about 1.5 KB of text a request (prompt and response), Zipf-distributed words of a
 made-up language, so that texts differ as real ones do. Most requests have an edit, a regeneration or a
 downstream failure; one response in twenty is a lightly changed copy of an earlier one, one prompt in fifty
-names an e-mail address and a phone number. Deterministic for a seed.
+names an e-mail address and a phone number. With tools, one request in nine was offered functions and
+called one before the answer. Deterministic for a seed.
 """
 
 from __future__ import annotations
@@ -39,18 +40,26 @@ _SYLLABLES: Final = "ba ce di fo gu ha je ki lo mu na pe qui ro su ta ve wi xo z
 _VOCABULARY: Final = 20_000
 _COPIED: Final = 20
 _PERSONAL: Final = 50
+_TOOLS: Final = 9
+
+_SEARCH: Final = {
+    "name": "search",
+    "description": "Looks things up.",
+    "parameters": {"type": "object", "properties": {"query": {"type": "string"}}, "required": ["query"]},
+}
+_PRICE: Final = {"name": "price", "description": "What a thing costs.", "parameters": {"type": "object"}}
 
 Words = npt.NDArray[np.int64]
 
 
-def make_lake(root: Path, requests: int, *, seed: int = 5) -> Lake:
+def make_lake(root: Path, requests: int, *, seed: int = 5, tools: bool = False) -> Lake:
     """A lake with so many interactions, each with its text, evidence and score."""
     lake = Lake(root)
     lake.create(LakeSettings())
     names = {kind: topic for kind, (topic, _) in input_topics(KafkaSettings()).items()}
     decoder = Decoder(KafkaSettings(), Identity(b"benchmark", held_out_share=0.05))
     offset = 0
-    for events in _steps(requests, np.random.default_rng(seed)):
+    for events in _steps(requests, np.random.default_rng(seed), tools):
         messages = [
             RawMessage(names[kind], 0, offset + n, 0, None, msgspec.json.encode(event))
             for n, (kind, event) in enumerate(events)
@@ -66,7 +75,9 @@ def make_lake(root: Path, requests: int, *, seed: int = 5) -> Lake:
     return lake
 
 
-def _steps(requests: int, dice: np.random.Generator) -> Iterator[list[tuple[str, dict[str, Any]]]]:
+def _steps(
+    requests: int, dice: np.random.Generator, tools: bool
+) -> Iterator[list[tuple[str, dict[str, Any]]]]:
     words = np.array(["".join(dice.choice(_SYLLABLES, dice.integers(1, 5))) for _ in range(_VOCABULARY)])
     weights = 1 / np.arange(1, _VOCABULARY + 1) ** 0.9
     odds = np.cumsum(weights / weights.sum())
@@ -78,15 +89,38 @@ def _steps(requests: int, dice: np.random.Generator) -> Iterator[list[tuple[str,
     for first in range(0, requests, REQUESTS_PER_STEP):
         count = min(REQUESTS_PER_STEP, requests - first)
         prompts, responses = texts(count, PROMPT_WORDS), texts(count, RESPONSE_WORDS)
-        yield [
+        events = [
             event for i in range(count) for event in _request(first + i, prompts[i], _response(responses, i))
         ]
+        yield [_with_tools(*event) for event in events] if tools else events
 
 
 def _response(responses: list[str], i: int) -> str:
     if i % _COPIED or not i:
         return responses[i]
     return responses[i // 2] + f" changed {i}"
+
+
+def _with_tools(kind: str, event: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+    """The event; one request in so many with functions, and a call of one in its conversation."""
+    if kind != "requests" or int(event["event_id"][1:]) % _TOOLS:
+        return kind, event
+    prompt, response = event.pop("prompt"), event.pop("response")
+    words = prompt.split()
+    call = {
+        "type": "tool_call",
+        "id": "call_1",
+        "name": "search",
+        "arguments": {"query": " ".join(words[:5])},
+    }
+    result = {"type": "tool_call_response", "id": "call_1", "response": " ".join(words[::-1])}
+    asked = [
+        {"role": "user", "content": prompt},
+        {"role": "assistant", "parts": [call]},
+        {"role": "tool", "parts": [result]},
+    ]
+    answered = [{"role": "assistant", "content": response}]
+    return kind, event | {"input_messages": asked, "output_messages": answered, "tools": [_SEARCH, _PRICE]}
 
 
 def _request(i: int, prompt: str, response: str) -> Iterator[tuple[str, dict[str, Any]]]:

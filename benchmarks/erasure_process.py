@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from benchmarks.curation_lake import make_lake
+from contracts.chat import function_tools
 from contracts.settings import RetentionSettings, Settings
 from contracts.tables import frame_schema, nullable_columns
 from curation.erasure.place import Place, Subject
@@ -38,9 +39,18 @@ def main() -> None:
 
 def make(home: Path, task: dict[str, Any]) -> dict[str, Any]:
     """A lake of so many requests, and a published drop with an example of each."""
-    lake = make_lake(home / "lake", task["rows"])
-    requests = lake.scan("requests").sort("request_id").collect()
-    rows = requests.select(
+    make_lake(home / "lake", task["rows"])
+    return fill(home, task)
+
+
+def fill(home: Path, task: dict[str, Any]) -> dict[str, Any]:
+    """A published drop of so many of a lake's requests, not built: every third makes a pair, the others say
+    that an answer is bad."""
+    lake = Lake(home / "lake")
+    requests = lake.scan("requests").sort("request_id").head(task["rows"]).collect()
+    paired = pl.int_range(pl.len()) % 3 == 0
+    offered = requests["tools"].map_elements(function_tools, return_dtype=pl.String)
+    rows = requests.with_columns(offered).select(
         "session_id",
         "user_key",
         "occurred_at",
@@ -52,19 +62,21 @@ def make(home: Path, task: dict[str, Any]) -> dict[str, Any]:
         request_ids=pl.concat_list("request_id"),
         evidence_ids=pl.concat_list(pl.lit("s") + pl.col("event_id").str.slice(1)),
         rejected_request_id="request_id",
-        kind=pl.lit("preference"),
-        pair_source=pl.lit("user_edit"),
-        source_type=pl.lit("user_correction"),
+        kind=pl.when(paired).then(pl.lit("preference")).otherwise(pl.lit("unpaired")),
+        pair_source=pl.when(paired).then(pl.lit("user_edit")).otherwise(pl.lit("one_sided")),
+        source_type=pl.when(paired).then(pl.lit("user_correction")).otherwise(pl.lit("production_log")),
         slice=pl.lit("failure"),
+        consent_scope=pl.lit("training"),
         prompt=_turn("user", "input_messages"),
         rejected=_turn("assistant", "output_messages"),
-        chosen=_turn("assistant", "output_messages", pl.lit(" corrected")),
+        chosen=pl.when(paired).then(_turn("assistant", "output_messages", pl.lit(" corrected"))),
         split=pl.lit("train"),
-        label=pl.lit(None, dtype=pl.Boolean),
-        tools=pl.lit(None, dtype=pl.String),
+        label=pl.when(~paired).then(pl.lit(value=False)),
+        tools="tools",
         margin=pl.lit(None, dtype=pl.Float64),
     )
-    tables = {name: _filled(name, rows) for name in ("examples", "preferences", "example_sketches")}
+    tables = {name: _filled(name, rows) for name in ("examples", "example_sketches")}
+    tables["preferences"] = _filled("preferences", rows.filter(kind="preference"))
     tables["lineage"] = _filled(
         "lineage",
         rows.select(source_kind=pl.lit("request"), source_id="rejected_request_id", target_id="example_id"),
@@ -79,12 +91,12 @@ def make(home: Path, task: dict[str, Any]) -> dict[str, Any]:
         "published_at": NOW,
         "inputs": json.dumps({"requests": lake.version("requests")}),
         **dict.fromkeys(("config_hash", "code_version", "judge_epoch", "judge"), "x"),
-        "preference_rows": rows.height,
-        "unpaired_rows": 0,
+        "preference_rows": tables["preferences"].height,
+        "unpaired_rows": rows.height - tables["preferences"].height,
         "quarantined_rows": 0,
     }
     publish(lake, settings.drops_root, staged, registry, tables)
-    return {}
+    return {"rows": rows.height}
 
 
 def _turn(role: str, column: str, *more: pl.Expr) -> pl.Expr:

@@ -2,8 +2,8 @@
 
     python -m benchmarks.publish [--only join,memory,…] [--quick] [--engine tansu]
 
-About half an hour on two quiet cores; the first time longer, because each peer gets an environment of its
-own. Raw results go to benchmarks/results.json; with --render only the README is written again from there.
+About an hour and a half on two quiet cores; the first time longer, because each peer gets an environment of
+its own. Raw results go to benchmarks/results.json; with --render only the README is written again from there.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ from benchmarks import (
     command,
     contamination,
     curation,
+    drops,
+    erasure,
     flat,
     join,
     layout,
@@ -71,6 +73,8 @@ def benchmarks(engine: str, *, quick: bool) -> dict[str, Measure]:
         "reactions": lambda progress: reactions.measure(
             engine, 5_000, 10.0 if quick else 120.0, 0.3, 64, progress
         ),
+        "drops": lambda progress: drops.measure([million // 10, million], million, progress),
+        "erasure": lambda progress: erasure.measure([million // 10, million], progress),
         "redaction": lambda progress: redaction.measure(progress, repeats=1 if quick else 12),
     }
 

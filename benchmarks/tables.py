@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
-from benchmarks import lake_tables
+from benchmarks import drop_tables, lake_tables
 from benchmarks.markdown import markdown, micros, number, span
 from contracts.errors import TerminalError
 
@@ -180,6 +180,8 @@ RENDERED: Final[dict[str, tuple[str, Callable[[Result], str]]]] = {
     "contamination": ("contamination", lake_tables.contamination),
     "reactions": ("reactions", reactions),
     "redaction": ("redaction", lake_tables.redaction),
+    "drops": ("drops", drop_tables.drops),
+    "erasure": ("erasure", drop_tables.erasure),
 }
 """Marker in the README → the benchmark its text comes from and how it is written."""
 

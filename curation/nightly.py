@@ -40,7 +40,7 @@ from curation.unjudged import keep_unjudged
 from curation.verdict_memory import Memory
 from sinks.drops.lock import exclusive
 from sinks.drops.manifest import read_manifest, stable_hash, verify
-from sinks.drops.publish import publish, published
+from sinks.drops.publish import publish, published, settle_latest
 from sinks.drops.recipe import Recipe, drop_id_of, encode, libraries, plain
 from sinks.drops.staging import Staged, stage
 from sinks.evals import identity
@@ -132,6 +132,7 @@ def make_drop(
         channel = settings.curation.channel
         drop_id = drop_id_of(about)
         if (row := published(lake, drop_id)) is not None:
+            settle_latest(lake, drops_root, channel)
             return _existing(drops_root, drop_id, row, settled)
         run = BuildRun(
             job=f"drop.{channel}",

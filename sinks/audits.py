@@ -13,7 +13,7 @@ from typing import Any, Final
 import polars as pl
 
 from contracts.errors import TerminalError
-from sinks.drops.marks import in_force, with_predecessors
+from sinks.drops.marks import in_force, of_published, with_predecessors
 from sinks.lake import Lake
 from sinks.models import trained_on
 from sinks.push.copies import copies_of
@@ -134,7 +134,9 @@ def example(lake: Lake, example_id: str) -> dict[str, Any]:
     (without texts), `consents` (changes of its user, oldest first), `quarantined` (refusals of its requests).
     Raises `TerminalError` when no drop holds it.
     """
-    mine = with_owner(lake, lake.scan("examples").filter(pl.col("example_id") == example_id))
+    mine = with_owner(
+        lake, of_published(lake, lake.scan("examples").filter(pl.col("example_id") == example_id))
+    )
     rows = mine.sort("consent_as_of").collect()
     if rows.is_empty():
         raise TerminalError(

@@ -166,6 +166,7 @@ def verify(home: Home = None, as_json: Json = False) -> None:
                 "unchained": found.unchained,
                 "head": found.head,
                 "problems": found.problems,
+                "unfinished": found.unfinished,
             }
         )
     else:
@@ -175,6 +176,11 @@ def verify(home: Home = None, as_json: Json = False) -> None:
             f"{found.drops:,} drops, {found.files:,} files, {len(found.problems):,} problems; "
             f"head {found.head or 'none'}"
         )
+        if found.unfinished:
+            say(
+                f"an erasure was cut off before it cleared {', '.join(found.unfinished)}: "
+                "run `tailrace erase` for the same person again"
+            )
         if found.unchained:
             say(
                 f"{found.unchained:,} drops are older than the chain: their files are checked, their rows not"

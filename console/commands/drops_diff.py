@@ -13,7 +13,7 @@ from console.drop_ids import resolve
 from console.options import Home, Json, open_lake, settings_for
 from console.report.drop_diff import render
 from console.terminal import out, print_json, print_table, say
-from sinks.drops.diff import DropDiff, diff
+from sinks.drops.diff import NEEDED, DropDiff, diff
 from sinks.drops.manifest import read_manifest
 from sinks.lake import Lake
 from sinks.pages.templating import write_page
@@ -59,7 +59,7 @@ def drops_diff(
 
 
 def _examples(lake: Lake, drop_id: str) -> pl.DataFrame:
-    return lake.scan("examples").filter(pl.col("drop_id") == drop_id).collect()
+    return lake.scan("examples").filter(pl.col("drop_id") == drop_id).select(NEEDED).collect()
 
 
 def _show(found: DropDiff) -> None:

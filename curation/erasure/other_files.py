@@ -6,6 +6,7 @@ import fcntl
 import os
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,8 +18,10 @@ REPORTS: Final = ("report.html",)
 JOURNALS: Final = (".jsonl", ".unusable")
 
 
-def clean_home(home: Path, needles: Needles, keys: frozenset[str]) -> list[str]:
-    """Remove the person from files of the home folder; returns their names.
+def clean_home(
+    home: Path, needles: Needles, keys: frozenset[str], *, about_to: Callable[[str], None] = lambda _: None
+) -> list[str]:
+    """Remove the person from files of the home folder; returns their names, and tells each before its change.
 
     Rebuilt drops are deleted. Reports that mention the person are deleted, to be written anew. Journals of
     the judge (JSON lines) that nobody is writing lose the lines that quote the person or answer one of
@@ -28,22 +31,24 @@ def clean_home(home: Path, needles: Needles, keys: frozenset[str]) -> list[str]:
     touched = []
     if (home / REBUILT).is_dir():
         # Copies of drops, the person's rows with them; they can be made again, or are not meant to be.
+        about_to(REBUILT)
         shutil.rmtree(home / REBUILT)
         touched.append(REBUILT)
     for path in (home / name for name in REPORTS):
         if path.is_file() and _holds(path.read_text(errors="replace"), needles, keys):
+            about_to(path.name)
             path.unlink()
             touched.append(path.name)
     folder = home / FOLDER
     journals = [path for path in sorted(folder.rglob("*")) if path.suffix in JOURNALS]
     return touched + [
-        path.relative_to(home).as_posix()
-        for path in journals
-        if _without_lines(path, lambda line: _holds(line, needles, keys))
+        name
+        for path, name in ((path, path.relative_to(home).as_posix()) for path in journals)
+        if _without_lines(path, lambda line: _holds(line, needles, keys), partial(about_to, name))
     ]
 
 
-def _without_lines(path: Path, leaves: Callable[[str], bool]) -> bool:
+def _without_lines(path: Path, leaves: Callable[[str], bool], about_to: Callable[[], None]) -> bool:
     """Take lines out of a file nobody has locked; whether there were any."""
     try:
         with path.open(errors="replace") as file:
@@ -51,6 +56,7 @@ def _without_lines(path: Path, leaves: Callable[[str], bool]) -> bool:
             lines = file.readlines()
             kept = [line for line in lines if not leaves(line)]
             if len(kept) < len(lines):
+                about_to()
                 beside = path.with_name(f".{path.name}.{os.getpid()}")
                 beside.write_text("".join(kept))
                 beside.replace(path)

@@ -10,10 +10,11 @@ from contracts.tables.persons import ID_KINDS
 from curation.erasure.identify import identify
 from curation.erasure.place import Place, Subject, departure
 from curation.erasure.successors import Affected, affected, models_of
-from curation.erasure.work import erasure_id, newest_state
+from curation.erasure.work import erasure_id
 from curation.retention.holds import holding
 from sinks.drops.marks import with_predecessors
 from sinks.erasure.rewriting import look
+from sinks.erasure.states import newest_state
 from sinks.push.copies import copies_of
 
 

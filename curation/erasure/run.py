@@ -27,13 +27,14 @@ from curation.erasure.work import (
     certificate_path,
     erasure_id,
     load_work,
-    newest_state,
     record,
     save,
+    sweep_unwritten,
     work_path,
 )
 from sinks.drops.lock import exclusive
 from sinks.erasure.person import Person
+from sinks.erasure.states import newest_state
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ def erase(place: Place, subject: Subject) -> Erased:
     """
     with exclusive(place.drops_root):
         identifier = erasure_id(place.lake, subject.user_key)
+        sweep_unwritten(place.home, identifier)
         state, work = newest_state(place.lake, identifier), load_work(place.home, identifier)
         if state is None or state["state"] != "proven":
             reached = -1 if state is None else ERASURE_STATES.index(state["state"])

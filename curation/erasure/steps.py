@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Final
 
 from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_fixed
@@ -21,7 +23,7 @@ from sinks.drops.rebuildable import unbuildable
 from sinks.erasure.history import purge
 from sinks.erasure.needles import pieces
 from sinks.erasure.person import Person
-from sinks.erasure.rewriting import MOST_ATTEMPTS, PAUSE_S, look, rewrite
+from sinks.erasure.rewriting import MOST_ATTEMPTS, PAUSE_S, Rewritten, look, rewrite
 from sinks.judge_journal import FOLDER, adopt
 from sinks.maintenance_compaction import set_properties
 from sinks.openlineage import Emitter
@@ -100,10 +102,20 @@ def take_rows(place: Place, person: Person, work: Work) -> None:
     """Take the person's rows out of every table."""
     for name in place.tables:
         place.progress(f"rows of {name}")
-        done = rewrite(place.lake, name, departure(name, person), place.settings.lake, reason=REASON)
-        if done.files:
+        done = rewrite(
+            place.lake,
+            name,
+            departure(name, person),
+            place.settings.lake,
+            reason=REASON,
+            about_to=partial(_intend, place, work, name),
+        )
+        # A run that was killed after its commit could not note it any more: nothing is left to be changed.
+        earlier = work.intended.pop(name, None)
+        counts = earlier if earlier and not done.files else done.counts()
+        if done.files or earlier:
             work.replaced_us = place.clock_us()
-        counts, sum_of = done.counts(), work.tables.get(name, {})
+        sum_of = work.tables.get(name, {})
         work.tables[name] = {
             "before": sum_of.get("before", counts["before"]),
             "removed": sum_of.get("removed", 0) + counts["removed"],
@@ -113,10 +125,15 @@ def take_rows(place: Place, person: Person, work: Work) -> None:
         place.step(f"tables:{name}")
 
 
+def _intend(place: Place, work: Work, name: str, change: Rewritten) -> None:
+    work.intended[name] = change.counts()
+    keep(place, work)
+
+
 def replace_drops(place: Place, person: Person, work: Work) -> None:
     """Successors for the published drops that hold rows of the person, whose own files go."""
     lake, root = place.lake, place.drops_root
-    sweep(root)
+    sweep(lake, root)
     now = datetime.fromtimestamp(place.clock_us() / 1_000_000, UTC)
     lineage = Emitter.from_settings(place.settings, code_version=CODE_VERSION)
     for drop in affected(lake, root, person):
@@ -139,9 +156,12 @@ def replace_drops(place: Place, person: Person, work: Work) -> None:
 def clean_other_files(place: Place, subject: Subject, person: Person, work: Work) -> None:
     """Reports and journals of the home folder without the person."""
     needles = needles_for(subject, person).without(work.common).with_texts(work.pieces)
-    touched = clean_home(place.home, needles, frozenset(person.of("content")))
-    work.other_files = sorted({*work.other_files, *touched})
-    keep(place, work)
+
+    def note(name: str) -> None:
+        work.other_files = sorted({*work.other_files, name})
+        keep(place, work)
+
+    clean_home(place.home, needles, frozenset(person.of("content")), about_to=note)
     place.step("files")
 
 
@@ -150,12 +170,17 @@ def purge_history(place: Place, person: Person, work: Work) -> None:
     _wait_for_readers(place, work)
     for name in place.tables:
         place.progress(f"history of {name}")
-        gone = purge(place.lake, name, person)
-        work.files[name] = sorted({*work.files.get(name, ()), *gone.files})
+        gone = purge(place.lake, name, person, about_to=partial(_note_files, place, work, name))
         work.logs[name] = work.logs.get(name, 0) + len(gone.logs)
         keep(place, work)
         place.step(f"vacuum:{name}")
     work.unbuildable = unbuildable(place.lake, {name: set(files) for name, files in work.files.items()})
+    keep(place, work)
+
+
+def _note_files(place: Place, work: Work, name: str, files: Sequence[str]) -> None:
+    """Keep which files go before they do: afterwards nobody could say which drops need them."""
+    work.files[name] = sorted({*work.files.get(name, ()), *files})
     keep(place, work)
 
 

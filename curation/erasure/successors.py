@@ -33,7 +33,7 @@ from sinks.drops.manifest import (
     write_manifest,
 )
 from sinks.drops.marks import mark_superseded
-from sinks.drops.publish import latest_name, point_latest, publish, published
+from sinks.drops.publish import publish, published, settle_latest
 from sinks.drops.reading import read_rows
 from sinks.drops.staging import stage
 from sinks.erasure.person import Person
@@ -159,6 +159,7 @@ def _replace(
             _registry_row(old, new_id, left, now),
             _Copies(lake, drop.drop_id, new_id, without=unfit["example_id"]),
             step=step,
+            latest=False,
         )
     mark_superseded(
         lake,
@@ -171,8 +172,7 @@ def _replace(
         erasure_id=erasure_id,
     )
     step("marked")
-    if _latest(drops_root, drop.channel) == drop.drop_id:
-        point_latest(drops_root, drop.channel, new_id)
+    settle_latest(lake, drops_root, drop.channel)
 
 
 def clear(folder: Path, drop_id: str, new_id: str, erasure_id: str) -> None:
@@ -196,19 +196,23 @@ def clear(folder: Path, drop_id: str, new_id: str, erasure_id: str) -> None:
     write_manifest(folder, stub, {})
 
 
-def sweep(drops_root: Path) -> list[str]:
-    """Delete what killed builds left: staged drops and scratch texts. The caller holds the build lock."""
-    gone = []
-    for pattern in (".staging-*", ".texts-*"):
-        for path in drops_root.glob(pattern):
-            shutil.rmtree(path, ignore_errors=True)
-            gone.append(path.name)
-    return sorted(gone)
+def sweep(lake: Lake, drops_root: Path) -> list[str]:
+    """Delete what killed builds left: staged drops, scratch texts, and folders that were never registered.
+
+    The caller holds the build lock. A build that was killed before it registered its drop may never be
+    repeated: with later events it is another drop.
+    """
+    left = [path for pattern in (".staging-*", ".texts-*") for path in drops_root.glob(pattern)]
+    known = set(lake.scan("drops").select("path").collect()["path"])
+    left += [path.parent for path in drops_root.glob(f"*/{MANIFEST_FILE}") if _is_unknown(path.parent, known)]
+    for path in left:
+        shutil.rmtree(path, ignore_errors=True)
+    return sorted(path.name for path in left)
 
 
-def _latest(drops_root: Path, channel: str) -> str | None:
-    path = drops_root / latest_name(channel)
-    return path.read_text().strip() if path.is_file() else None
+def _is_unknown(folder: Path, known: set[str]) -> bool:
+    """Whether a folder is a drop that no registry row knows; other people's folders are left alone."""
+    return folder.name not in known and read_manifest(folder).get("drop_id") == folder.name
 
 
 def _counts(rows: pl.DataFrame) -> dict[str, int]:

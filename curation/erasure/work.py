@@ -18,7 +18,6 @@ import polars as pl
 
 from contracts.errors import LakeNotWritable
 from contracts.tables import frame_schema
-from contracts.tables.registry import ERASURE_STATES
 from sinks.drops.manifest import stable_hash
 from sinks.lake import Lake
 from sinks.transactions import append_once
@@ -30,9 +29,10 @@ class Work(msgspec.Struct, kw_only=True):
     """An erasure under way. The raw user id is not in it.
 
     ids: kind → ids; loose: see `Person`. pieces: telling pieces of the person's texts. common: ids that other
-    people's texts hold too. tables: table → rows before, removed and altered. files: table → files
-    removed from its history. drops: superseded drop → successor, rows, models. round: tells the rows of
-    one erasure in `erasures` from those of an earlier one of the same person.
+    people's texts hold too. tables: table → rows before, removed and altered. intended: the same, of a
+    commit that may have been made when the process died. files: table → files removed from its history.
+    drops: superseded drop → successor, rows, models. round: tells the rows of one erasure in `erasures` from
+    those of an earlier one of the same person.
     """
 
     erasure_id: str
@@ -44,6 +44,7 @@ class Work(msgspec.Struct, kw_only=True):
     pieces: list[str] = msgspec.field(default_factory=list)
     common: list[str] = msgspec.field(default_factory=list)
     tables: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
+    intended: dict[str, dict[str, int]] = msgspec.field(default_factory=dict)
     files: dict[str, list[str]] = msgspec.field(default_factory=dict)
     logs: dict[str, int] = msgspec.field(default_factory=dict)
     drops: dict[str, dict[str, Any]] = msgspec.field(default_factory=dict)
@@ -85,6 +86,15 @@ def load_work(home: Path, identifier: str) -> Work | None:
         return None
 
 
+def sweep_unwritten(home: Path, identifier: str) -> None:
+    """Delete what a killed run of an erasure wrote of its files, and had not put into place.
+
+    It holds the ids that the proof looks for. The caller holds the build lock, so nobody else writes them.
+    """
+    for path in (home / FOLDER).glob(f".{identifier}.*"):
+        path.unlink(missing_ok=True)
+
+
 def save(path: Path, value: Any, *, mode: int = 0o600) -> None:
     """Write a JSON file in one step. Raises `LakeNotWritable`."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -101,21 +111,6 @@ def save(path: Path, value: Any, *, mode: int = 0o600) -> None:
             f"{path.parent} cannot be written: {error.strerror}",
             hint="Choose another --home or correct its permissions.",
         ) from None
-
-
-def newest_state(lake: Lake, identifier: str) -> Mapping[str, Any] | None:
-    """The newest row of an erasure; None when it was never asked for."""
-    if not lake.exists("erasures"):
-        return None
-    rows = lake.scan("erasures").filter(erasure_id=identifier).collect()
-    if rows.is_empty():
-        return None
-    order = {state: place for place, state in enumerate(ERASURE_STATES)}
-    rows = rows.with_columns(
-        state=pl.col("state").fill_null("proven"), recorded_at=pl.coalesce("recorded_at", "requested_at")
-    )
-    rows = rows.with_columns(place=pl.col("state").replace_strict(order, return_dtype=pl.Int32))
-    return rows.sort("recorded_at", "place").row(-1, named=True)
 
 
 def record(

@@ -41,6 +41,9 @@ SETTINGS: Final = (
 )
 """Parts of a manifest that decide rows."""
 
+NEEDED: Final = ("example_id", "request_ids", *COMPARED)
+"""Columns of `examples` that a comparison reads."""
+
 LEAST: Final = 1e-4
 """Share that stands for none in the stability index, which has no value for an empty class."""
 
@@ -115,27 +118,30 @@ def diff(
     manifest_before: Mapping[str, Any],
     manifest_after: Mapping[str, Any],
 ) -> DropDiff:
-    """Compare two drops by their rows of `examples` and their manifests."""
-    old, new = set(before["example_id"]), set(after["example_id"])
+    """Compare two drops by their rows of `examples` (columns `NEEDED`) and their manifests."""
+    gone, come = _only_in(before, after), _only_in(after, before)
     return DropDiff(
         before=str(manifest_before["drop_id"]),
         after=str(manifest_after["drop_id"]),
         rows_before=before.height,
         rows_after=after.height,
-        kept=len(old & new),
-        added=sorted(new - old),
-        removed=sorted(old - new),
-        relabelled=relabelled(before, after),
+        kept=before["example_id"].n_unique() - gone["example_id"].n_unique(),
+        added=come["example_id"].unique().sort().to_list(),
+        removed=gone["example_id"].unique().sort().to_list(),
+        relabelled=relabelled(gone, come),
         shifts=[shift(column, before[column], after[column]) for column in COMPARED],
         settings=changes(_deciding(manifest_before), _deciding(manifest_after)),
     )
 
 
-def relabelled(before: pl.DataFrame, after: pl.DataFrame) -> list[Relabelled]:
-    """Requests that are in both drops, with rows that say something else."""
-    told = [frame.filter(~pl.col("example_id").is_in(other["example_id"].implode())) for frame, other in
-            ((before, after), (after, before))]  # fmt: skip
-    old, new = (_by_request(frame) for frame in told)
+def _only_in(rows: pl.DataFrame, other: pl.DataFrame) -> pl.DataFrame:
+    """Rows whose content the other drop does not have."""
+    return rows.join(other.select("example_id"), on="example_id", how="anti")
+
+
+def relabelled(gone: pl.DataFrame, come: pl.DataFrame) -> list[Relabelled]:
+    """Requests with a row that only the drop before has and one that only the drop after has."""
+    old, new = _by_request(gone), _by_request(come)
     both = old.join(new, on="request_id", how="inner", suffix="_after").sort("request_id")
     return [
         Relabelled(request_id=request, before=was, after=now)

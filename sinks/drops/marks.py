@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 import polars as pl
 
@@ -42,19 +43,31 @@ def mark_superseded(
     return append_once(lake, "drop_marks", frame, batch_id=f"superseded/{drop_id}/{successor_id}") > 0
 
 
-def superseded(lake: Lake) -> dict[str, str]:
-    """Superseded drops and the drops that stand in for them; none in a lake of an older release."""
+def marked_superseded(lake: Lake) -> dict[str, dict[str, Any]]:
+    """Superseded drops and their newest marks; none in a lake of an older release."""
     if not lake.exists("drop_marks"):
         return {}
     rows = lake.scan("drop_marks").filter(mark="superseded").sort("marked_at").collect()
-    return dict(rows.select("drop_id", "successor_id").iter_rows())
+    return {row["drop_id"]: row for row in rows.iter_rows(named=True)}
 
 
-def in_force(lake: Lake, drops: pl.LazyFrame) -> pl.LazyFrame:
-    """Rows of the registry without superseded drops."""
-    return drops.filter(
-        ~pl.col("drop_id").is_in(pl.Series(list(superseded(lake)), dtype=pl.String).implode())
-    )
+def superseded(lake: Lake) -> dict[str, str]:
+    """Superseded drops and the drops that stand in for them; none in a lake of an older release."""
+    return {drop_id: mark["successor_id"] for drop_id, mark in marked_superseded(lake).items()}
+
+
+def of_published(lake: Lake, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with `drop_id` of registered drops: rows of one whose build was killed are nobody's yet."""
+    known = lake.scan("drops").select("drop_id").collect()["drop_id"]
+    return rows.filter(pl.col("drop_id").is_in(known.implode()))
+
+
+def in_force(lake: Lake, rows: pl.LazyFrame) -> pl.LazyFrame:
+    """Rows with `drop_id` of registered drops that no other one stands in for."""
+    known = lake.scan("drops").select("drop_id").collect()["drop_id"]
+    replaced = superseded(lake)
+    valid = known.filter(~known.is_in(pl.Series(list(replaced), dtype=pl.String).implode()))
+    return rows.filter(pl.col("drop_id").is_in(valid.implode()))
 
 
 def successor(lake: Lake, drop_id: str) -> str:

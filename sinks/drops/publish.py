@@ -19,7 +19,7 @@ from contracts.errors import CommitFenced, DropInvalid, Overtaken
 from contracts.tables import frame_schema
 from sinks.drops.chain import linked
 from sinks.drops.manifest import MANIFEST_FILE, read_manifest, sha256, verify
-from sinks.drops.marks import superseded
+from sinks.drops.marks import successor, superseded
 from sinks.lake import Lake
 from sinks.transactions import append_once
 
@@ -45,13 +45,14 @@ def publish(
     tables: Mapping[str, pl.DataFrame],
     *,
     step: Callable[[str], None] | None = None,
+    latest: bool = True,
 ) -> Path:
     """Publish a staged drop.
 
     1. Append its rows to the lake (once: a repeat after a crash writes nothing).
     2. Move the folder into place; a folder left there by a crash must hold the same bytes.
     3. Append the registry row, linked to the one before: from here on the drop is published.
-    4. Point `LATEST` of the channel at it.
+    4. Point `LATEST` of the channel at it (`latest`); after a kill in between, `settle_latest` does.
 
     A row with `scheduled_for` is one of a night: each moment of a channel has one drop, and none comes
     after that of a later moment. Raises `Overtaken` where another build was first; its drop stays alone.
@@ -80,7 +81,8 @@ def publish(
         shutil.rmtree(final, ignore_errors=True)
         raise
     note("registered")
-    point_latest(drops_root, str(registry_row["channel"]), drop_id)
+    if latest:
+        point_latest(drops_root, str(registry_row["channel"]), drop_id)
     return final
 
 
@@ -129,6 +131,30 @@ def point_latest(drops_root: Path, channel: str, drop_id: str) -> None:
     temporary = drops_root / f".{name}.{os.getpid()}"
     temporary.write_text(f"{drop_id}\n")
     temporary.replace(drops_root / name)
+
+
+def settle_latest(lake: Lake, drops_root: Path, channel: str) -> None:
+    """Point a channel's `LATEST` at the drop registered last, or at the one that stands in for it.
+
+    A drop that stands in for an older one is not newer for that. For after a kill: it changes nothing when
+    the pointer is right.
+    """
+    stand_ins = pl.Series(list(superseded(lake).values()), dtype=pl.String)
+    rows = lake.scan("drops").filter(
+        pl.col("channel") == channel, ~pl.col("drop_id").is_in(stand_ins.implode())
+    )
+    ordered = rows.select("drop_id", "sequence", "published_at").collect().sort("sequence", "published_at")
+    if ordered.is_empty():
+        return
+    newest = successor(lake, ordered["drop_id"][-1])
+    if latest_of(drops_root, channel) != newest:
+        point_latest(drops_root, channel, newest)
+
+
+def latest_of(drops_root: Path, channel: str) -> str | None:
+    """The drop that a channel's `LATEST` names; None where there is none yet."""
+    path = drops_root / (LATEST if channel == "default" else f"{LATEST}.{channel}")
+    return path.read_text().strip() if path.is_file() else None
 
 
 def registry(lake: Lake) -> pl.DataFrame:

@@ -9,6 +9,7 @@ before it, and the rows of both would be lost.
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Any, Final
@@ -46,8 +47,16 @@ class Purged:
     unreadable: tuple[str, ...] = ()
 
 
-def purge(lake: Lake, name: str, person: Person) -> Purged:
+def purge(
+    lake: Lake,
+    name: str,
+    person: Person,
+    *,
+    about_to: Callable[[Sequence[str]], None] = lambda _: None,
+) -> Purged:
     """Remove the person from a table's history; repeat it as often as you like.
+
+    `about_to` is told which data files will be deleted before any is.
 
     Needs a table whose live rows are without the person, and appends that keep them out
     (`sinks.tombstones`): a file with the person's rows that is not live can then never be committed.
@@ -61,7 +70,10 @@ def purge(lake: Lake, name: str, person: Person) -> Purged:
         alive = {action["path"] for action in live(table)}
         # Listed before and not after: a file that an append commits meanwhile is not on the list of the dead.
         stored = files.all()
-        gone, unreadable = _purge_data(files, name, person, dead_files(lake, name, stored, alive))
+        gone, unreadable = _theirs(files, name, person, dead_files(lake, name, stored, alive))
+        about_to(gone)
+        for path in gone:
+            files.delete(path)
         logs = tuple(
             f.path for f in stored if f.path.startswith(LOG) and _strip(files, f.path, alive, person)
         )
@@ -76,9 +88,10 @@ def dead_files(lake: Lake, name: str, stored: list[StoredFile], alive: set[str])
     return [f for f in stored if is_data(f.path) and f.path not in alive and f.path not in later]
 
 
-def _purge_data(
+def _theirs(
     files: TableFiles, name: str, person: Person, dead: list[StoredFile]
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Of files that no newest version knows: those with the person, and those that cannot be read yet."""
     gone, unreadable = [], []
     now_us = time.time_ns() // 1_000
     for file in dead:
@@ -92,7 +105,6 @@ def _purge_data(
             if not theirs:
                 unreadable.append(file.path)
         if theirs:
-            files.delete(file.path)
             gone.append(file.path)
     return tuple(gone), tuple(unreadable)
 

@@ -93,14 +93,18 @@ def rewrite(
     *,
     reason: str,
     only: Callable[[dict[str, Any]], bool] | None = None,
+    about_to: Callable[[Rewritten], None] = lambda _: None,
 ) -> Rewritten:
     """Apply a change to every live row in one commit; nothing is written when there is nothing to change.
 
-    `only`: which files to look at, by their add action. The replaced files stay until something deletes
-    them. Raises `CommitFenced` when other writers keep winning, `LakeUnavailable`, `LakeDamaged`.
+    `only`: which files to look at, by their add action. `about_to` is told what will be done before it is: a
+    run after a kill finds nothing to do, and cannot tell what was done. The replaced files stay until
+    something deletes them. Raises `CommitFenced` when other writers keep winning, `LakeUnavailable`,
+    `LakeDamaged`.
     """
     if not (seen := look(lake, name, change, only=only)).files:
         return seen
+    about_to(seen)
     for attempt in range(MOST_ATTEMPTS):
         time.sleep(attempt * PAUSE_S)
         try:

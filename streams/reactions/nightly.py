@@ -35,7 +35,7 @@ from curation.judge.bench import Bench
 from curation.nightly import make_drop
 from curation.weights import resolve_model
 from sinks import nightly_runs
-from sinks.drops.publish import published, published_for
+from sinks.drops.publish import published, published_for, settle_latest
 from sinks.lake import Lake
 from sinks.nightly_runs import CLAIMED, FAILED, PUBLISHED, SCHEDULED, UNCHANGED, Run, read_runs
 from streams.reactions.announcing import Announcements
@@ -240,6 +240,7 @@ class NightlyReactions:
         """
         settings, lake = self._settings, self._lake
         if (row := published_for(lake, self._channel, plan.night)) is not None:
+            settle_latest(lake, settings.drops_root, self._channel)
             return row, True
         as_of = latest_event(lake, pin_inputs(lake), plan.night)
         if as_of is None:

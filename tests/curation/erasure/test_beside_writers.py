@@ -17,7 +17,7 @@ from sinks.maintenance_compaction import merge
 from sinks.maintenance_layout import Step, day_files
 from sinks.transactions import append_once
 from tests.curation.dialogues import edited
-from tests.curation.erasure.world import World
+from tests.curation.erasure.world import IDENTITY, World
 from tests.factories import START, table_rows
 
 ANNA, OPTIONS = "anna-0001", LakeSettings()
@@ -161,7 +161,8 @@ def test_an_object_store_is_cleaned_through_its_own_interface(tmp_path: Path) ->
         world.ingest(edited(name))
     # Anything with a scheme is treated as an object store, files outside the home folder too.
     store = (world.home / "lake").rename(tmp_path / "store")
-    world.lake = Lake(f"file://{store}", hashes=world.lake.tombstones._make)
+    world.lake = Lake(f"file://{store}")
+    world.lake.tombstones.know(lambda: IDENTITY)
     assert world.erase(USER).absent
     assert others(Lake(store)) == ["request-bert-0002"]
     world.home = tmp_path

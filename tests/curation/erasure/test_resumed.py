@@ -13,7 +13,7 @@ from sinks.drops.manifest import verify
 from sinks.drops.publish import registry
 from sinks.drops.verification import verify_registry
 from tests.curation.dialogues import edited, regenerated, turned_out
-from tests.curation.erasure.world import World, same
+from tests.curation.erasure.world import Killed, World, same
 from tests.factories import consent_event
 
 ANNA = "anna-0001"
@@ -86,6 +86,51 @@ def test_a_kill_while_a_drops_folder_is_cleared_leaves_no_text(original: World, 
     (world.settings.drops_root / mark / "manifest.json").unlink()
     assert world.erase(USER).absent
     _ended_well(world, before)
+
+
+def test_the_successor_of_an_older_drop_is_not_the_latest(original: World, tmp_path: Path) -> None:
+    world = copied(original, tmp_path / "home")
+    latest = (world.settings.drops_root / "LATEST").read_text()
+    done = world.erase("user-bert-0002")
+    (replaced,) = done.certificate["drops"]
+    assert replaced != latest.strip()
+    assert (world.settings.drops_root / "LATEST").read_text() == latest
+
+
+def test_a_drop_that_is_not_cleared_yet_is_no_damage_until_the_erasure_says_it_is_done(
+    original: World, tmp_path: Path
+) -> None:
+    world = copied(original, tmp_path / "home")
+    root = world.settings.drops_root
+    assert world.erase_until(USER, "marked")
+    (mark,) = world.lake.scan("drop_marks").collect()["drop_id"]
+    found = verify_registry(world.lake, root)
+    assert (found.problems, found.unfinished) == ([], [mark])
+    assert world.erase(USER).absent
+    (root / mark / "manifest.json").unlink()
+    found = verify_registry(world.lake, root)
+    assert found.unfinished == []
+    assert [problem.split(":")[0] for problem in found.problems] == [mark]
+
+
+def test_a_build_that_was_killed_before_it_was_registered_leaves_nothing(
+    original: World, tmp_path: Path
+) -> None:
+    world = copied(original, tmp_path / "home")
+    world.ingest(edited(f"{ANNA}-late", user_id=USER))
+
+    def die(name: str) -> None:
+        if name == "moved":
+            raise Killed
+
+    with pytest.raises(Killed):
+        world.drop(step=die)
+    # With later events it is another drop: nobody comes back to the folder.
+    world.ingest(edited("dora-0004"))
+    assert world.erase(USER).absent
+    assert world.traces(ANNA) == []
+    folders = {path.name for path in world.settings.drops_root.iterdir() if path.is_dir()}
+    assert folders == set(registry(world.lake)["drop_id"])
 
 
 def test_the_tombstone_comes_before_the_first_deletion(original: World, tmp_path: Path) -> None:
