@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sinks.drops.checks.facts import UNREADABLE, turn_facts
-from sinks.drops.checks.results import Findings
+from sinks.drops.checks.results import Findings, kind_of
 from sinks.drops.checks.rules import COMPARED, RULES, of
 from sinks.drops.checks.shapes import TURNS, misfits, training_schema, turn_columns
 from sinks.drops.checks.tokens import Texts, TokenCounts, json_texts, plain_texts
@@ -34,7 +34,7 @@ _tools = msgspec.json.Decoder(list[_Tool]).decode
 
 def check_parquet(folder: Path, name: str, expected: int, findings: Findings, tokens: TokenCounts) -> None:
     """Check a training file of a drop."""
-    kind = name.partition("/")[0]
+    kind = kind_of(name)
     start, prompts = 0, set[int]()
     try:
         with pq.ParquetFile(folder / name) as file:
