@@ -39,7 +39,10 @@ def check_parquet(folder: Path, name: str, expected: int, findings: Findings, to
     try:
         with pq.ParquetFile(folder / name) as file:
             for number in range(file.num_row_groups):
-                frame = as_frame(file.read_row_group(number))
+                table = file.read_row_group(number)
+                # Reading takes text as it comes; this looks whether it is UTF-8.
+                table.validate(full=True)
+                frame = as_frame(table)
                 if _check_group(name, kind, frame, start, findings):
                     tokens.add(name, expected, start, {c: _texts(frame[c]) for c in turn_columns(kind)})
                 if kind == "prompts":
