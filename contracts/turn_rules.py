@@ -43,18 +43,27 @@ _SAID: Final = {"role", "content", "weight"}
 NUL: Final = "\x00"
 """No text: C programs, Postgres and most tokenizers' tools cut there or fail."""
 
-_prompt = re.compile(PROMPT_SHAPE).search
-_answer = re.compile(ANSWER_SHAPE).search
+_prompt = re.compile(PROMPT_SHAPE).fullmatch
+_answer = re.compile(ANSWER_SHAPE).fullmatch
 
 
 def shape(turns: Sequence[Turn]) -> str:
-    """The shape of some turns."""
+    """The shape of some turns; who calls tools and is no assistant is unknown."""
     return "".join(
-        CALLS
-        if turn.get("tool_calls") and turn["role"] == "assistant"
-        else LETTERS.get(turn["role"], UNKNOWN)
-        for turn in turns
+        [
+            LETTERS.get(turn["role"], UNKNOWN)
+            if not turn.get("tool_calls")
+            else CALLS
+            if turn["role"] == "assistant"
+            else UNKNOWN
+            for turn in turns
+        ]
     )
+
+
+def has_tools(letters: str) -> bool:
+    """Whether turns of a shape call tools or are a tool's."""
+    return CALLS in letters or LETTERS["tool"] in letters
 
 
 def alternates(prompt: str) -> bool:

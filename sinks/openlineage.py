@@ -19,7 +19,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from contracts.errors import SettingsError, TailraceError
 from contracts.settings import Settings
-from sinks.drops.checks import Check
+from sinks.drops.checks import Check, ChecksFailed
+from sinks.drops.checks.results import kind_of
 
 if TYPE_CHECKING:
     from openlineage.client import OpenLineageClient
@@ -92,7 +93,8 @@ class Emitter:
         try:
             yield build
         except BaseException as error:
-            build.checks = build.checks or getattr(error, "checks", ())
+            if isinstance(error, ChecksFailed):
+                build.files, build.checks = error.files, error.checks
             self._emit(build, "FAIL" if isinstance(error, Exception) else "ABORT", error)
             raise
         self._emit(build, "COMPLETE")
@@ -165,20 +167,24 @@ def _outputs(build: BuildRun) -> list[Any]:
     )
 
     version: dict[str, Any] = {"version": dataset_version_dataset.DatasetVersionDatasetFacet(build.drop_id)}
-    asserted = data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(
-        [
+
+    def facets(name: str) -> dict[str, Any]:
+        asserted = [
             data_quality_assertions_dataset.Assertion(
                 assertion=check.name, success=check.success, expected=check.expected, actual=check.actual
             )
             for check in build.checks
+            if check.kind in ("", kind_of(name))
         ]
-    )
-    if build.checks:
-        version["dataQualityAssertions"] = asserted
+        if not asserted:
+            return version
+        quality = data_quality_assertions_dataset.DataQualityAssertionsDatasetFacet(asserted)
+        return {**version, "dataQualityAssertions": quality}
+
     return [
         OutputDataset(
             *build.dataset(name),
-            facets=version,
+            facets=facets(name),
             outputFacets={
                 "outputStatistics": output_statistics_output_dataset.OutputStatisticsOutputDatasetFacet(
                     rowCount=entry.get("rows"), size=entry.get("bytes"), fileCount=1

@@ -183,6 +183,30 @@ def test_identical_and_empty_sides_are_refused(lake: Lake, tmp_path: Path) -> No
     }
 
 
+def test_rows_that_chat_templates_refuse_hold_no_drop_back(lake: Lake, tmp_path: Path) -> None:
+    def said(*roles: str) -> dict[str, Any]:
+        parts = [{"role": r, "parts": [{"type": "text", "content": f"{r} {n}"}]} for n, r in enumerate(roles)]
+        return {"prompt": None, "input_messages": parts}
+
+    ingest(
+        lake,
+        edited("good")
+        + edited("newer", **said("developer", "user"))
+        + edited("twice", **said("user", "user"))
+        + edited("greeting", **said("assistant", "user"))
+        + edited("nul", prompt="a\x00b"),
+    )
+    result = drop(lake, tmp_path)
+    assert result.preference_rows == 2
+    assert refusals(lake, result) == {
+        "request-twice": "roles_do_not_alternate",
+        "request-greeting": "roles_do_not_alternate",
+        "request-nul": "nul_character",
+    }
+    prompts = read_rows(result.folder, "prompts")["prompt"].to_list()
+    assert ["system", "user"] in [[turn["role"] for turn in prompt] for prompt in prompts]
+
+
 def test_the_same_content_is_kept_once(lake: Lake, tmp_path: Path) -> None:
     twice = edited("a", prompt="same question") + edited("b", prompt="same question")
     ingest(lake, twice)

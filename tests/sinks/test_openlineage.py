@@ -18,7 +18,7 @@ from contracts.errors import SettingsError, TerminalError
 from contracts.settings import CurationSettings, LineageSettings, Settings
 from curation.judge.base import make_judge
 from curation.nightly import make_drop
-from sinks.drops.checks import Check
+from sinks.drops.checks import Check, ChecksFailed
 from sinks.openlineage import BuildRun, Emitter
 from tests.curation.dialogues import edited
 from tests.lakes import ingest, new_lake
@@ -71,6 +71,29 @@ def test_a_failed_run_says_why_without_the_words_of_others(tmp_path: Path) -> No
     assert [e["eventType"] for e in told] == ["START", "FAIL"] * 2
     messages = [e["run"]["facets"]["errorMessage"]["message"] for e in told if e["eventType"] == "FAIL"]
     assert messages == ["the lake is gone", "ValueError"]
+
+
+def test_a_drop_that_fails_its_checks_tells_which_of_each_file(tmp_path: Path) -> None:
+    checks = (
+        Check("sft.roles_alternate", success=False, expected="0 rows", actual="2 of 9 rows"),
+        Check("openai/sft.json_lines", success=True, expected="0 rows", actual="0 of 9 rows"),
+    )
+    files = {"sft/train.parquet": {"rows": 9}, "openai/sft/train.jsonl": {"rows": 9}}
+    with pytest.raises(ChecksFailed), emitter(tmp_path).run(build(tmp_path)):
+        raise ChecksFailed("rows 1, 2", checks, files, hint="look")
+    fail = events(tmp_path / "drops" / "openlineage.jsonl")[-1]
+    assert fail["eventType"] == "FAIL"
+    told = {
+        output["name"].partition("drop.default/")[2]: [
+            (found["assertion"], found["success"])
+            for found in output["facets"]["dataQualityAssertions"]["assertions"]
+        ]
+        for output in fail["outputs"]
+    }
+    assert told == {
+        "sft/train.parquet": [("sft.roles_alternate", False)],
+        "openai/sft/train.jsonl": [("openai/sft.json_lines", True)],
+    }
 
 
 @contextmanager

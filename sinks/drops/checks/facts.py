@@ -13,7 +13,7 @@ import msgspec
 import polars as pl
 
 from contracts.chat import Turn
-from contracts.turn_rules import LETTERS, NUL, UNKNOWN, calls_answered, holds_nul, is_empty, shape
+from contracts.turn_rules import LETTERS, NUL, UNKNOWN, calls_answered, has_tools, holds_nul, is_empty, shape
 
 FACTS: Final = pl.Schema(
     {
@@ -52,11 +52,12 @@ def facts(conversations: Iterable[Sequence[Turn] | None], *, same: bool = True) 
 def _facts(turns: Sequence[Turn] | None, *, same: bool) -> tuple[str, bool, bool, bool, str | None]:
     if turns is None:
         return UNREADABLE, False, False, True, None
+    letters = shape(turns)
     return (
-        shape(turns),
+        letters,
         any(map(is_empty, turns)),
         holds_nul(turns),
-        calls_answered(turns),
+        not has_tools(letters) or calls_answered(turns),
         _same(turns) if same else None,
     )
 

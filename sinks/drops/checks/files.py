@@ -36,5 +36,5 @@ def check_files(folder: Path, rows: Mapping[str, int]) -> Checked:
         elif name != PROVENANCE_FILE:
             check_parquet(folder, name, count, findings, tokens)
     check_provenance(folder, rows, findings)
-    findings.raise_if_broken(partial(examples_at, folder))
+    findings.raise_if_broken(partial(examples_at, folder), rows)
     return Checked(findings.checks, tokens.block())

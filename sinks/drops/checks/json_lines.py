@@ -16,7 +16,7 @@ import polars as pl
 
 from contracts.chat import Turn
 from sinks.drops.checks.facts import facts
-from sinks.drops.checks.results import Findings
+from sinks.drops.checks.results import Findings, kind_of
 from sinks.drops.checks.rules import COMPARED, RULES
 from sinks.drops.checks.tokens import TokenCounts, turns_texts
 
@@ -82,7 +82,7 @@ Parts = dict[str, list[Turn]]
 
 def check_lines(folder: Path, name: str, expected: int, findings: Findings, tokens: TokenCounts) -> None:
     """Check an OpenAI file of a drop."""
-    kind = name.rpartition("/")[0]
+    kind = kind_of(name)
     start = 0
     with (folder / name).open("rb") as file:
         while lines := list(islice(file, LINES)):

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from sinks.drops.checks.facts import UNREADABLE, turn_facts
-from sinks.drops.checks.results import Findings
+from sinks.drops.checks.results import Findings, kind_of
 from sinks.drops.checks.rules import COMPARED, RULES, of
 from sinks.drops.checks.shapes import TURNS, misfits, training_schema, turn_columns
 from sinks.drops.checks.tokens import Texts, TokenCounts, json_texts, plain_texts
@@ -34,12 +34,15 @@ _tools = msgspec.json.Decoder(list[_Tool]).decode
 
 def check_parquet(folder: Path, name: str, expected: int, findings: Findings, tokens: TokenCounts) -> None:
     """Check a training file of a drop."""
-    kind = name.partition("/")[0]
+    kind = kind_of(name)
     start, prompts = 0, set[int]()
     try:
         with pq.ParquetFile(folder / name) as file:
             for number in range(file.num_row_groups):
-                frame = as_frame(file.read_row_group(number))
+                table = file.read_row_group(number)
+                # Reading takes text as it comes; this looks whether it is UTF-8.
+                table.validate(full=True)
+                frame = as_frame(table)
                 if _check_group(name, kind, frame, start, findings):
                     tokens.add(name, expected, start, {c: _texts(frame[c]) for c in turn_columns(kind)})
                 if kind == "prompts":

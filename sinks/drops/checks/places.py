@@ -21,7 +21,9 @@ def check_provenance(folder: Path, rows: Mapping[str, int], findings: Findings) 
     """Check the provenance of a drop against its files, `rows` being how many each has."""
     file = PROVENANCE_FILE
     try:
-        frame = as_frame(pq.read_table(folder / file))
+        table = pq.read_table(folder / file)
+        table.validate(full=True)
+        frame = as_frame(table)
     except (OSError, pa.ArrowException):
         findings.add(file, "readable", "cannot be read", [0], 1)
         return

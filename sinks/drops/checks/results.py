@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -24,13 +24,27 @@ class Check:
     expected: str
     actual: str
 
+    @property
+    def kind(self) -> str:
+        """The kind of file it was asserted of (`kind_of`); empty for all of them."""
+        return self.name.rpartition(".")[0]
+
+
+def kind_of(file: str) -> str:
+    """The kind of a file of a drop: its folder, or its name where it has none."""
+    return file.rpartition("/")[0] or file.partition(".")[0]
+
 
 class ChecksFailed(DropInvalid):
-    """A file of a drop breaks a rule; `checks` are all that were made, the failed ones among them."""
+    """A file of a drop breaks a rule. `checks`: all that were made, the failed ones among them; `files`: what
+    was checked, as in a manifest."""
 
-    def __init__(self, message: str, checks: tuple[Check, ...], *, hint: str) -> None:
+    def __init__(
+        self, message: str, checks: tuple[Check, ...], files: dict[str, dict[str, int]], *, hint: str
+    ) -> None:
         super().__init__(message, hint=hint)
         self.checks = checks
+        self.files = files
 
 
 @dataclass
@@ -49,8 +63,7 @@ class Findings:
 
     def add(self, file: str, rule: str, meaning: str, broken: Iterable[int], looked_at: int) -> None:
         """Rows of a file that break a rule, among those looked at; `meaning` says what is wrong with them."""
-        kind = file.rpartition("/")[0] or file.partition(".")[0]
-        tally = self._tallies.setdefault((kind, rule), _Tally())
+        tally = self._tallies.setdefault((kind_of(file), rule), _Tally())
         tally.looked_at += looked_at
         for row in broken:
             tally.broken += 1
@@ -70,13 +83,14 @@ class Findings:
             for (kind, rule), tally in self._tallies.items()
         )
 
-    def raise_if_broken(self, names: Naming) -> None:
+    def raise_if_broken(self, names: Naming, rows: Mapping[str, int]) -> None:
         """Raises `ChecksFailed` naming files, rows, examples and reasons; never what the rows say."""
         lines = [line for tally in self._tallies.values() for line in _lines(tally, names)]
         if lines:
             raise ChecksFailed(
                 f"the drop is not published: {'; '.join(lines)}",
                 self.checks,
+                {name: {"rows": count} for name, count in rows.items()},
                 hint="Rows like these should have been refused before; report it with this message.",
             )
 

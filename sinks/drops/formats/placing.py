@@ -13,7 +13,12 @@ LEARNED = PAIR | pl.col("label").fill_null(value=False)
 FIRST_PROMPT = pl.col("prompts_row").is_first_distinct().over("split")
 """Of placed rows with the same prompt, the one that the prompt-only file takes it from."""
 
-_PROMPT = ("split", "prompt", "tools")
+_PROMPT = {
+    "_first_hash": pl.col("prompt").hash(seed=1),
+    "_second_hash": pl.col("prompt").hash(seed=2),
+    "_tools_hash": pl.col("tools").hash(seed=3),
+}
+"""What a prompt is told by: 128 bits stand for the text, of which grouping would make another copy."""
 
 
 def placed(rows: pl.DataFrame) -> pl.DataFrame:
@@ -27,12 +32,13 @@ def placed(rows: pl.DataFrame) -> pl.DataFrame:
     )
     number = pl.int_range(pl.len()).over("kind", "split")
     learned = numbered(LEARNED)
-    first = pl.col("_number").min().over(_PROMPT)
+    first = pl.col("_number").min().over("split", *_PROMPT)
     return (
         rows.with_row_index("_number")
+        .with_columns(**_PROMPT)
         .with_columns(file=file, row=number, sft_row=learned, openai_sft_row=learned, _first=first)
         .with_columns(prompts_row=pl.col("_first").rank("dense").over("split").cast(pl.Int64) - 1)
-        .drop("_number", "_first")
+        .drop("_number", "_first", *_PROMPT)
     )
 
 

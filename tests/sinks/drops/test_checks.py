@@ -235,6 +235,17 @@ def twice(path: Path) -> None:
     pq.write_table(pa.concat_tables([table.slice(0, 1), table.slice(0, table.num_rows - 1)]), path)
 
 
+def no_utf8(path: Path) -> None:
+    table = pq.read_table(path)
+    texts = pa.array([b"a \xff"] * table.num_rows).view(pa.string())
+    if "feature" in table.column_names:
+        columns = table.set_column(table.column_names.index("feature"), "feature", texts)
+    else:
+        turns = pa.StructArray.from_arrays([pa.array(["user"] * table.num_rows), texts], ["role", "content"])
+        columns = pa.table({"prompt": pa.ListArray.from_arrays(list(range(table.num_rows + 1)), turns)})
+    pq.write_table(columns, path)
+
+
 @pytest.mark.parametrize(
     ("name", "damage", "reason"),
     [
@@ -247,6 +258,8 @@ def twice(path: Path) -> None:
         ("preference/train.parquet", fewer_rows, "not 4"),
         ("unpaired/train.parquet", other_columns, "columns"),
         ("prompts/train.parquet", twice, "there twice"),
+        ("prompts/train.parquet", no_utf8, "cannot be read"),
+        ("provenance.parquet", no_utf8, "cannot be read"),
         ("provenance.parquet", twice, "there twice"),
         ("provenance.parquet", fewer_rows, "names other rows"),
         ("provenance.parquet", other_columns, "columns"),
