@@ -11,6 +11,7 @@ from sinks.drops.chain import broken_links
 from sinks.drops.manifest import MANIFEST_FILE, read_manifest, sha256, verify
 from sinks.drops.marks import superseded
 from sinks.drops.publish import registry
+from sinks.drops.strays import dangling_pointers
 from sinks.lake import Lake
 
 
@@ -37,7 +38,7 @@ def verify_registry(
     Of a superseded drop (`sinks.drops.marks`) only the manifest that names its successor is left.
     """
     rows, replaced = registry(lake), superseded(lake)
-    problems = broken_links(rows)
+    problems = [*broken_links(rows), *dangling_pointers(drops_root, rows["drop_id"].to_list())]
     files = 0
     for done, row in enumerate(rows.iter_rows(named=True), 1):
         folder = drops_root / row["path"]
