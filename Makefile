@@ -71,7 +71,7 @@ $(LLAMA)/.ready:
 
 # Drops in the hands of real trainers: torch, TRL and the newest `datasets`, in an environment of their own. On
 # Linux for x86 pip brings CUDA along (6 GB of disk) unless TORCH_PIP names an index without it, for example
-# make test-trl TORCH_PIP="--index-url …"; the tests themselves take two minutes, on the processor.
+# make test-trl TORCH_PIP="--index-url …"; the tests themselves take two minutes of an idle machine.
 TRL := .venv-trl
 TORCH_PIP ?=
 test-trl: $(READY) $(TRL)/.ready

@@ -46,6 +46,17 @@ def test_a_stream_gives_the_same_rows(folder: Path, kind: str, tmp_path: Path) -
         assert list(split) == list(loaded[name])
 
 
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_the_card_names_each_folder(folder: Path, kind: str, tmp_path: Path) -> None:
+    """`load_dataset(drop, "sft")` is what `load_dataset(drop / "sft")` is, on the hub as well as here."""
+    named = datasets.load_dataset(str(folder), kind, cache_dir=str(tmp_path / "named"))
+    loaded = datasets.load_dataset(str(folder / kind), cache_dir=str(tmp_path / "loaded"))
+    assert set(named) == set(loaded)
+    for name, split in loaded.items():
+        assert named[name].features == split.features
+        assert list(named[name]) == list(split)
+
+
 def test_turns_and_functions_are_values_not_json(tooled: Path, tmp_path: Path) -> None:
     """No column has to be decoded before a trainer reads it, and no turn has a field that it had not."""
     for kind, columns in COLUMNS.items():
