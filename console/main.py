@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 
@@ -91,8 +93,18 @@ app = typer.Typer(
 )
 
 
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"tailrace {version('tailrace')}")
+        raise typer.Exit
+
+
 @app.callback()
-def tailrace() -> None:
+def tailrace(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     """The commands are in `COMMANDS`."""
 
 

@@ -71,14 +71,21 @@ def open_lake(settings: Settings, *, create: bool = False) -> Lake:
     return lake.require()
 
 
-def identity_for(settings: Settings, lake: Lake) -> Identity:
+def identity_for(settings: Settings, lake: Lake, *, may_make_key: bool = False) -> Identity:
     """The keyed hashes of a deployment, under the key its lake is under.
 
-    Raises `KeyOutdated` or `RotationPending` when it is under another one: looked up by ids of the wrong key
-    nobody would be found.
+    Raises `KeyOutdated` or `RotationPending` when it is under another one, `SettingsError` when there is none
+    and `may_make_key` is false: looked up by ids of the wrong key nobody would be found, and "nothing is held
+    of this person" must not rest on a key made just now.
     """
-    from streams.pseudonym_key import make_identity
+    from streams.pseudonym_key import KEY_FILE, make_identity
 
+    key = settings.home / KEY_FILE
+    if not (may_make_key or settings.privacy.pseudonym_key is not None or key.is_file()):
+        raise SettingsError(
+            f"there is no pseudonym key at {key}, so nobody can be found",
+            hint="Point --home at the home of the workers, or set TAILRACE_PRIVACY__PSEUDONYM_KEY to theirs.",
+        )
     lake.pseudonyms.check(lake.table("erasures"))
     return make_identity(settings)
 

@@ -6,6 +6,7 @@ import logging
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +32,9 @@ EXIT_FAILED: Final = 1
 EXIT_UNAVAILABLE: Final = 3
 """Something outside (broker, lake, judge) does not answer; the same command may work later."""
 
+NARROWEST: Final = 8
+"""A column of a table is no narrower than this, characters with its frame."""
+
 out = Console()
 err = Console(stderr=True)
 
@@ -54,12 +58,22 @@ def print_json(value: Any) -> None:
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[Any]], *, title: str | None = None) -> None:
-    """A readable table; numbers are aligned right. Cells are text, never markup."""
+    """A readable table; numbers are aligned right, ids stay whole. Cells are text, never markup.
+
+    What has too many columns for the terminal is shown row by row, a line per value.
+    """
+    if len(columns) * NARROWEST > out.width:
+        for row in rows:
+            known = [[name, value] for name, value in zip(columns, row, strict=True) if value is not None]
+            print_table(["", "value"], known, title=title)
+        return
     table = Table(title=title, title_justify="left", header_style="bold")
     for i, column in enumerate(columns):
         known = [row[i] for row in rows if row[i] is not None]
         numeric = bool(known) and all(isinstance(value, int | float) for value in known)
-        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
+        name = column.replace("_", " ")
+        whole = name.rpartition(" ")[2] in ("id", "drop")
+        table.add_column(name, justify="right" if numeric else "left", overflow="fold", no_wrap=whole)
     for row in rows:
         table.add_row(*(escape(_cell(value)) for value in row))
     out.print(table)
@@ -74,6 +88,8 @@ def _cell(value: Any) -> str:
         return f"{value:,}"
     if isinstance(value, float):
         return f"{value:,.3f}"
+    if isinstance(value, datetime):
+        return f"{value:%Y-%m-%d %H:%M}Z"
     return str(value)
 
 

@@ -275,12 +275,13 @@ def manifest_content(
 
 
 def kto_weights(rows: pl.DataFrame) -> dict[str, float]:
-    """Suggested KTO class weights: the rarer class is weighed up until both weigh the same.
+    """Suggested KTO class weights: in the training split the rarer class is weighed up to weigh as much.
 
     Source: KTO paper (Ethayarajh et al., 2024), section 4.1: keep
-    (desirable_weight × desirable) / (undesirable_weight × undesirable) in [1, 4/3].
+    (desirable_weight × desirable) / (undesirable_weight × undesirable) in [1, 4/3]. TRL's `KTOTrainer` checks
+    that of the rows it trains on.
     """
-    labels = rows.filter(pl.col("kind") == "unpaired")["label"]
+    labels = rows.filter(pl.col("kind") == "unpaired", pl.col("split") == "train")["label"]
     good = int(labels.sum())
     bad = labels.len() - good
     if not good or not bad:

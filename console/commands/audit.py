@@ -14,6 +14,8 @@ from console.moments import parse_as_of
 from console.options import Home, Json, identity_for, open_lake, settings_for
 from console.terminal import EXIT_FAILED, out, print_json, print_table, progress_bar, say
 from sinks import audits
+from sinks.drops.publish import registry
+from sinks.drops.strays import unregistered
 from sinks.drops.verification import verify_registry
 
 app = typer.Typer(help="Answer an auditor: whose rows, what kind, untouched since?", no_args_is_help=True)
@@ -87,7 +89,8 @@ def example(
         return
     row = found["rows"][-1]
     drops = ", ".join(each["drop_id"] for each in found["rows"])
-    print_table(["", example_id], [["drops", drops], *([name, _cell(value)] for name, value in row.items())])
+    known = [[name, _cell(value)] for name, value in row.items() if name not in ("drop_id", "example_id")]
+    print_table(["", example_id], [["drops", drops], *known])
     for name in ("verdicts", "consents", "quarantined", "models"):
         if found[name]:
             _table(pl.DataFrame(found[name], infer_schema_length=None), title=name)
@@ -150,13 +153,15 @@ def verify(home: Home = None, as_json: Json = False) -> None:
     note it elsewhere, and a rewritten history shows.
     """
     settings = settings_for(home)
+    lake = open_lake(settings)
     with progress_bar(quiet=as_json) as bar:
         task = bar.add_task("verifying drops", total=None)
         found = verify_registry(
-            open_lake(settings),
+            lake,
             settings.drops_root,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
+    strays = unregistered(settings.drops_root, registry(lake)["path"].to_list())
     if as_json:
         print_json(
             {
@@ -164,6 +169,7 @@ def verify(home: Home = None, as_json: Json = False) -> None:
                 "drops": found.drops,
                 "files": found.files,
                 "unchained": found.unchained,
+                "unregistered": strays,
                 "head": found.head,
                 "problems": found.problems,
                 "unfinished": found.unfinished,
@@ -185,6 +191,8 @@ def verify(home: Home = None, as_json: Json = False) -> None:
             say(
                 f"{found.unchained:,} drops are older than the chain: their files are checked, their rows not"
             )
+        for name in strays:
+            say(f"{name} is in no registry row: left by a build that was killed, or its row was removed")
     if found.problems:
         raise typer.Exit(EXIT_FAILED)
 

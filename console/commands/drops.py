@@ -168,11 +168,12 @@ def list_drops(home: Home = None, as_json: Json = False) -> None:
     if as_json:
         print_json(rows.to_dicts())
         return
+    if rows.is_empty():
+        out.print("no drop is published yet: `tailrace drop` builds one", highlight=False)
+        return
     columns = ["drop_id", "channel", "as_of", "preference_rows", "unpaired_rows", "judge", "published_at"]
-    shown = rows.select(columns).rows()
-    print_table(
-        columns, [[f"{v:%Y-%m-%d %H:%M}Z" if isinstance(v, datetime) else v for v in r] for r in shown]
-    )
+    names = ["drop_id", "channel", "as_of", "pairs", "unpaired", "judge", "published"]
+    print_table(names, rows.select(columns).rows())
 
 
 @app.command("show")

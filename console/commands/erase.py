@@ -98,7 +98,10 @@ def _show(seen: Plan, *, as_json: bool) -> None:
         print_json(seen.as_dict())
         return
     rows = [[name, c["before"], c["removed"], c["altered"]] for name, c in seen.tables.items()]
-    print_table(["table", "rows", "to remove", "to alter"], rows)
+    if rows:
+        print_table(["table", "rows", "to remove", "to alter"], rows)
+    else:
+        say("no table holds anything of this person")
     if seen.drops:
         print_table(
             ["drop", "channel", "rows", "models"],

@@ -63,8 +63,12 @@ def list_models(home: Home = None, as_json: Json = False) -> None:
     if as_json:
         print_json(rows.to_dicts())
         return
+    if rows.is_empty():
+        say("no model is registered: `tailrace models register --help`")
+        return
     columns = ["model_id", "base_model", "adapter", "checkpoint_uri", "drop_ids", "registered_at"]
-    print_table(columns, [[_cell(value) for value in row] for row in rows.select(columns).rows()])
+    names = ["model_id", "base_model", "adapter", "checkpoint", "drops", "registered"]
+    print_table(names, [[_cell(value) for value in row] for row in rows.select(columns).rows()])
 
 
 @app.command("impact")

@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated
 
+import polars as pl
 import typer
 
 from console.commands.evals import writable_lake
@@ -133,4 +134,8 @@ def list_holds(home: Home = None, as_json: Json = False) -> None:
     if as_json:
         print_json(rows.to_dicts())
     else:
-        print_table(columns, rows.rows())
+        what = pl.coalesce("user_key", "drop_id", "table_name").alias("which")
+        print_table(
+            ["hold_id", "held", "which", "reason", "since"],
+            rows.select("hold_id", "held", what, "reason", "recorded_at").rows(),
+        )

@@ -67,7 +67,7 @@ def worker(
     lake = lake_at(settings)
     check_fresh_lake(settings.kafka, lake, begin_again=new_lake)
     lake.create(settings.lake)
-    identity = identity_for(settings, lake)
+    identity = identity_for(settings, lake, may_make_key=True)
     if not drain:
         # Faust is slow to import, and draining does not need it.
         from streams.reactions.worker import run as run_app

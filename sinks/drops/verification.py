@@ -12,6 +12,7 @@ from sinks.drops.chain import broken_links
 from sinks.drops.manifest import MANIFEST_FILE, read_manifest, sha256, verify
 from sinks.drops.marks import marked_superseded
 from sinks.drops.publish import registry
+from sinks.drops.strays import dangling_pointers
 from sinks.erasure.states import replacing_drops
 from sinks.lake import Lake
 
@@ -41,7 +42,7 @@ def verify_registry(
     Of a superseded drop (`sinks.drops.marks`) only the manifest that names its successor is left.
     """
     rows, replaced = registry(lake), marked_superseded(lake)
-    problems = broken_links(rows)
+    problems = [*broken_links(rows), *dangling_pointers(drops_root, rows["drop_id"].to_list())]
     files, unfinished = 0, []
     for done, row in enumerate(rows.iter_rows(named=True), 1):
         count, found = _checked(drops_root / row["path"], row, replaced.get(row["drop_id"]))

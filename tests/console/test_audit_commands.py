@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -91,6 +93,37 @@ def test_an_untouched_history_verifies_and_a_touched_one_does_not(place: tuple[P
         file.write_bytes(before)
     assert touched.returncode == 1
     assert "provenance.parquet: its bytes changed" in touched.stdout
+
+
+def test_a_drop_that_the_registry_does_not_know_shows(place: tuple[Path, str]) -> None:
+    """A removed row breaks no chain when it was the newest; pointer and folder tell of it."""
+    home, drop = place
+    pointer, stray = home / "drops" / "LATEST", home / "drops" / "20200101-x"
+    before = pointer.read_text()
+    try:
+        shutil.copytree(home / "drops" / drop, stray)
+        found = run(home, "audit", "verify")
+        pointer.write_text(stray.name)
+        pointed = json.loads(run(home, "audit", "verify", "--json").stdout)
+    finally:
+        pointer.write_text(before)
+        shutil.rmtree(stray)
+    assert found.returncode == 0
+    assert "20200101-x is in no registry row" in " ".join(found.stderr.split())
+    assert pointed["unregistered"] == ["20200101-x"]
+    assert pointed["problems"] == ["LATEST: names 20200101-x, which is no registered drop"]
+
+
+def test_a_person_reads_whole_ids_and_every_value(place: tuple[Path, str]) -> None:
+    home, drop = place
+    listed = run(home, "drops", "list").stdout
+    assert drop in listed
+    example = pl.read_parquet(home / "drops" / drop / "provenance.parquet")["example_id"][0]
+    shown = run(home, "audit", "example", example).stdout
+    lines = [line.split("│") for line in shown.splitlines() if line.startswith("│")]
+    values = {cells[1].strip(): cells[2].strip() for cells in lines}
+    assert values["drops"] == drop
+    assert values["verdict"] == "fail"
 
 
 def test_an_unknown_drop_is_refused(place: tuple[Path, str]) -> None:

@@ -10,6 +10,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from console.commands.audit import app as audit_app
 from console.commands.erase import erase
 from console.commands.retention import app as retention
 from contracts.errors import ErasureRefused, SettingsError, TailraceError
@@ -118,4 +119,14 @@ def test_retention_without_days_and_holds_of_nothing_are_refused(home: Path) -> 
     assert isinstance(
         refused(retention, "hold", "--reason", "r", "--table", "requests", "--user", "u"), SettingsError
     )
+    assert people(home) == 2
+
+
+def test_nobody_is_looked_for_without_a_key(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A key made on the spot would find nobody, and an erasure would prove the absence of a stranger."""
+    monkeypatch.delenv(KEY)
+    for asked in (["--dry-run"], ["--yes"]):
+        assert "no pseudonym key" in str(refused(command, "--user", "user-anna-0001", *asked))
+    assert "no pseudonym key" in str(refused(audit_app, "user", "user-anna-0001"))
+    assert not (home / "pseudonym.key").exists()
     assert people(home) == 2

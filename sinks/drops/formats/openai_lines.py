@@ -6,12 +6,13 @@ assistant messages are learned, and here it is the last one alone, as the turns 
 said and nobody judged.
 
 `parallel_tool_calls` says what the API does unless told otherwise; it and `tools` are left out where no
-functions were offered. Sources: OpenAI API reference and OpenAPI document 2.3.0,
-`FineTunePreferenceRequestInput`, `FineTuneChatRequestInput`, `FineTuneChatCompletionRequestAssistantMessage`
-(`weight`: 0 or 1); OpenAI guide "Direct preference optimization" (text only; the outputs are the last
-assistant message); Microsoft Learn, "Direct preference optimization" (roles of outputs); Together
-documentation, "Preference fine-tuning" ("a single assistant message") and "Data preparation"; Fireworks
-documentation, "Direct Preference Optimization".
+functions were offered. Supervised lines never have it: Together refuses columns besides `messages` and
+`tools` (`JSONL_EXTRA_COLUMNS_MAP` of its Python library). Sources: OpenAI API reference and OpenAPI document
+2.3.0, `FineTunePreferenceRequestInput`, `FineTuneChatRequestInput`,
+`FineTuneChatCompletionRequestAssistantMessage` (`weight`: 0 or 1); OpenAI guide "Direct preference
+optimization" (text only; the outputs are the last assistant message); Microsoft Learn, "Direct preference
+optimization" (roles of outputs); Together documentation, "Preference fine-tuning" ("a single assistant
+message") and "Data preparation"; Fireworks documentation, "Direct Preference Optimization".
 """
 
 from __future__ import annotations
@@ -49,6 +50,8 @@ def preference_line(prompt: str, chosen: str, rejected: str, tools: str | None) 
     shared = _shared(better, worse)
     messages = [*_decode(prompt), *better[:shared]]
     given: dict[str, Any] = {"messages": [openai_turn(turn) for turn in messages], **_offered(tools)}
+    if tools:
+        given["parallel_tool_calls"] = True
     line = {
         "input": given,
         "preferred_output": _output(better[shared:]),
@@ -83,4 +86,4 @@ def _output(turns: list[Turn]) -> list[Turn]:
 
 
 def _offered(tools: str | None) -> dict[str, Any]:
-    return {"tools": _decode_tools(tools), "parallel_tool_calls": True} if tools else {}
+    return {"tools": _decode_tools(tools)} if tools else {}
