@@ -6,6 +6,7 @@ No answer holds text.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,11 +14,14 @@ from typing import Any, Final
 import polars as pl
 
 from contracts.errors import TerminalError
+from contracts.tables import frame_schema
+from contracts.tables.persons import PERSONAL, IdKind, held_kinds
 from sinks.drops.marks import in_force, of_published, with_predecessors
 from sinks.lake import Lake
 from sinks.models import trained_on
 from sinks.push.copies import copies_of
 from sinks.stores import StoreUnavailable
+from sinks.tombstones import any_of
 
 SHARES: Final = {
     "licence": "license",
@@ -28,8 +32,9 @@ SHARES: Final = {
 }
 """What a drop can be broken down by → the column it is."""
 
-USER_TABLES: Final = ("requests", "signals", "consents", "interactions", "examples")
-"""Tables that name the user themselves."""
+_KINDS: Final[frozenset[IdKind]] = frozenset({"user", "session", "request"})
+"""Ids by which rows are counted as a user's. An erasure looks further: into dead letters, files that no
+version knows, and conversations of several people."""
 
 
 @dataclass(frozen=True)
@@ -180,10 +185,10 @@ def example(lake: Lake, example_id: str) -> dict[str, Any]:
 def user(lake: Lake, user_key: str) -> dict[str, Any]:
     """What the lake holds of a user, by pseudonym: rows per table, drops, models, consent, erasures.
 
-    `tables` (table → rows; None where its store may not be read), `drops` (`drop_id`, `rows`), `models`,
-    `consents` (changes, oldest first), `erasures`; `copies` outside (`sinks.push.copies`) of those drops, of
-    drops they stand in for, and of drops that held the user before an erasure. A user nobody knows has no
-    rows anywhere.
+    `tables` (table → rows that name the user, one of the user's requests or a conversation of the user alone;
+    None where its store may not be read), `drops` (`drop_id`, `rows`), `models`, `consents` (changes, oldest
+    first), `erasures`; `copies` outside (`sinks.push.copies`) of those drops, of drops they stand in for, and
+    of drops that held the user before an erasure. A user nobody knows has no rows anywhere.
     """
     owned = with_owner(lake, in_force(lake, lake.scan("examples"))).filter(pl.col("owner") == user_key)
     drops = owned.group_by("drop_id").agg(rows=pl.len()).sort("drop_id").collect()
@@ -199,7 +204,7 @@ def user(lake: Lake, user_key: str) -> dict[str, Any]:
     was_in = erased["affected_drops"].explode().drop_nulls().unique().to_list()
     return {
         "user_key": user_key,
-        "tables": {name: _rows_of(lake, name, user_key) for name in USER_TABLES},
+        "tables": _rows_by_table(lake, user_key),
         "drops": drops.to_dicts(),
         "copies": copies_of(lake, sorted({*seen, *with_predecessors(lake, was_in)})),
         "models": trained_on(lake, seen).to_dicts(),
@@ -216,9 +221,39 @@ def _who_asked(lake: Lake) -> pl.LazyFrame:
         return lake.scan("interactions")
 
 
-def _rows_of(lake: Lake, name: str, user_key: str) -> int | None:
+def _rows_by_table(lake: Lake, user_key: str) -> dict[str, int | None]:
+    ids = _ids_of(lake, user_key)
+    kinds = {name: held_kinds(name) & _KINDS for name in PERSONAL}
+    return {name: _rows_of(lake, name, ids) for name, known in kinds.items() if known}
+
+
+def _ids_of(lake: Lake, user_key: str) -> dict[IdKind, pl.Series]:
+    """The user's requests, and the conversations in which nobody else is known to have asked."""
+    asked = _who_asked(lake).select("request_id", "session_id", "user_key")
+    mine = asked.filter(pl.col("user_key") == user_key).select("session_id").unique()
+    there = asked.join(mine, on="session_id", how="semi").unique().collect()
+    others = there.filter(pl.col("user_key") != user_key)["session_id"].unique()
+    alone = ~pl.col("session_id").is_in(others.implode())
+    theirs = there.filter((pl.col("user_key") == user_key) | (pl.col("user_key").is_null() & alone))
+    return {
+        "user": pl.Series([user_key], dtype=pl.String),
+        "request": theirs["request_id"].unique(),
+        "session": there.filter(alone)["session_id"].unique(),
+    }
+
+
+def _rows_of(lake: Lake, name: str, ids: Mapping[IdKind, pl.Series]) -> int | None:
     try:
+        if not lake.exists(name):
+            return 0
         rows = lake.scan(name)
     except StoreUnavailable:
         return None
-    return int(rows.filter(pl.col("user_key") == user_key).select(pl.len()).collect().item())
+    schema = frame_schema(name)
+    held = [
+        any_of(column, schema[column], ids[kind])
+        for column, kinds in PERSONAL[name].rows.items()
+        for kind in kinds
+        if kind in ids
+    ]
+    return int(rows.filter(pl.any_horizontal(held)).select(pl.len()).collect().item())

@@ -122,7 +122,14 @@ def user(
         print_json(found)
         return
     out.print(f"user_key {key}", highlight=False)
-    print_table(["table", "rows"], [list(each) for each in found["tables"].items()])
+    # A store that may not be read is not the same as nothing.
+    held = {
+        name: "not readable" if rows is None else rows for name, rows in found["tables"].items() if rows != 0
+    }
+    if held:
+        print_table(["table", "rows"], [list(each) for each in held.items()])
+    else:
+        say("no table holds a row of this user")
     for part in ("drops", "copies", "models", "consents", "erasures"):
         if found[part]:
             _table(pl.DataFrame(found[part], infer_schema_length=None), title=part)
