@@ -149,7 +149,8 @@ def drop(
     if as_json:
         print_json({"drop_id": name, "by": by.value, "shares": found.to_dicts()})
         return
-    _table(found, title=f"{name} by {by.value}")
+    texts = pl.col(pl.String).fill_null("not named")
+    _table(found.with_columns(texts), title=f"{name} by {by.value}")
 
 
 @app.command("verify")
@@ -185,10 +186,8 @@ def verify(home: Home = None, as_json: Json = False) -> None:
     else:
         for problem in found.problems:
             out.print(problem, highlight=False, markup=False, soft_wrap=True)
-        say(
-            f"{found.drops:,} drops, {found.files:,} files, {len(found.problems):,} problems; "
-            f"head {found.head or 'none'}"
-        )
+        summary = f"{found.drops:,} drops, {found.files:,} files, {len(found.problems):,} problems; head "
+        out.print(summary + (found.head or "none"), highlight=False, soft_wrap=True)
         if found.unfinished:
             say(
                 f"an erasure was cut off before it cleared {', '.join(found.unfinished)}: "

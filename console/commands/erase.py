@@ -69,9 +69,7 @@ def erase(
 
 def _subject(identity: Identity, user: str | None, user_key: str | None) -> Subject:
     if (user is None) == (user_key is None):
-        raise SettingsError(
-            "whom to erase is not clear", hint="Give --user with the raw user id, or --user-key."
-        )
+        raise typer.BadParameter("Give --user with the raw user id, or --user-key; one of them.")
     if user:
         key = identity.user_key(user)
         return Subject(key, user, tuple(identity.former(key, user)))

@@ -63,7 +63,10 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             f"{folder} holds no {MANIFEST_FILE}", hint="Give the folder of a drop, e.g. drops/<drop id>."
         ) from None
     except (msgspec.DecodeError, OSError) as error:
-        raise DropInvalid(f"{MANIFEST_FILE} cannot be read: {error}") from None
+        raise DropInvalid(
+            f"{MANIFEST_FILE} of {folder.name} cannot be read: {error}",
+            hint="Restore the folder from a copy, or with `tailrace drops rebuild --restore`.",
+        ) from None
 
 
 def verify(folder: Path) -> list[str]:
