@@ -28,7 +28,7 @@ def erase(
         str | None, typer.Option(metavar="ID", help="Raw user id, as applications send it.")
     ] = None,
     user_key: Annotated[
-        str | None, typer.Option(metavar="KEY", help="Pseudonym instead, as the tables have it (32 hex).")
+        str | None, typer.Option(metavar="KEY", help="Pseudonym instead, as the tables have it.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Count rows, drops and models; change nothing.")
@@ -74,7 +74,7 @@ def _subject(identity: Identity, user: str | None, user_key: str | None) -> Subj
         key = identity.user_key(user)
         return Subject(key, user, tuple(identity.former(key, user)))
     if not user_key or not PATTERN.fullmatch(user_key):
-        raise SettingsError("that is no pseudonym", hint="A pseudonym has 32 hexadecimal digits.")
+        raise typer.BadParameter("That is no pseudonym: tables show them as `user_key`.")
     key = identity.raised(user_key)
     return Subject(key, former=() if key == user_key else (user_key,))
 

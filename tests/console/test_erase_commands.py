@@ -88,7 +88,7 @@ def test_what_is_found_elsewhere_fails_with_the_place(home: Path) -> None:
 
 def test_erase_needs_to_know_whom_and_a_yes_from_a_script(home: Path) -> None:
     for wrong in ([], ["--user", "a", "--user-key", "0" * 32], ["--user-key", "xyz"], ["--user", ""]):
-        assert isinstance(refused(command, *wrong, "--yes"), SettingsError)
+        run(command, *wrong, "--yes", code=2)
     assert isinstance(refused(command, "--user", "user-anna-0001", "--json"), SettingsError)
     assert people(home) == 2
 
