@@ -33,6 +33,8 @@ _ROLES: Final = {"developer": "system"}
 """Newer names of roles, by the one that chat templates know. Source: OpenAI API reference, "Create chat
 completion": developer messages replace the former system messages."""
 
+_JOINED: Final = ("system", "user")
+
 _parse = msgspec.json.Decoder().decode
 _encode = msgspec.json.Encoder().encode
 
@@ -50,11 +52,24 @@ def conversation(inputs: Sequence[Message], outputs: Sequence[Message]) -> tuple
 
     Raises `TurnsUnusable` for images, files and unknown parts, and for tool calls that do not fit together:
     a call without a name or with arguments that are no object, an answer to no call, a call that the
-    conversation goes on without answering. Calls of the last turn need no answer.
+    conversation goes on without answering. Calls of the last turn need no answer. System messages in a row
+    become one turn, and so do a user's: chat templates take one of each.
     """
     calls = _Calls()
-    asked = [turn for message in inputs for turn in _turns(message, calls)]
+    asked = _joined([turn for message in inputs for turn in _turns(message, calls)])
     return asked, [turn for message in outputs for turn in _turns(message, calls)]
+
+
+def _joined(turns: Sequence[Turn]) -> list[Turn]:
+    """Turns of which those of the system in a row are one, and those of the user, a blank line in between."""
+    made: list[Turn] = []
+    for turn in turns:
+        if made and made[-1]["role"] == turn["role"] and turn["role"] in _JOINED:
+            texts = [text for text in (made[-1]["content"], turn["content"]) if text.strip()]
+            made[-1] = {**turn, "content": "\n\n".join(texts)}
+        else:
+            made.append(turn)
+    return made
 
 
 def chat_turns(messages: Sequence[Message]) -> list[Turn]:

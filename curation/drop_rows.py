@@ -13,7 +13,7 @@ from contracts.tables import frame_schema
 from curation.group_split import with_split
 from curation.redaction.step import make_redactor
 
-TRANSFORMS: Final = ("normalize@1", "chat_turns@3")
+TRANSFORMS: Final = ("normalize@1", "chat_turns@4")
 """What is done to the text of every row whatever the settings; redaction comes after."""
 
 

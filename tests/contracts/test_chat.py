@@ -104,6 +104,24 @@ def test_without_ids_answers_go_to_the_oldest_open_call() -> None:
     ]
 
 
+def test_messages_in_a_row_are_one_turn_of_the_system_and_of_a_user_only() -> None:
+    given = messages(
+        text("system", "be brief"),
+        text("developer", "today is Monday"),
+        text("user", "hello"),
+        text("user", " "),
+        text("user", "still there?"),
+        text("assistant", "yes"),
+        text("assistant", "go on"),
+    )
+    assert chat_turns(given) == [
+        {"role": "system", "content": "be brief\n\ntoday is Monday"},
+        {"role": "user", "content": "hello\n\nstill there?"},
+        {"role": "assistant", "content": "yes"},
+        {"role": "assistant", "content": "go on"},
+    ]
+
+
 def test_calls_of_an_answer_are_numbered_on_from_the_prompt() -> None:
     prompt = messages(text("user", "x"), said(call(id="same")), response("y", id="same"))
     asked, answered = conversation(prompt, messages(said(call(id="same"))))

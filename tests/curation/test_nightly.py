@@ -192,19 +192,29 @@ def test_rows_that_chat_templates_refuse_hold_no_drop_back(lake: Lake, tmp_path:
         lake,
         edited("good")
         + edited("newer", **said("developer", "user"))
-        + edited("twice", **said("user", "user"))
+        + edited("rows", **said("system", "developer", "user", "user"))
+        + edited("late", **said("user", "system", "user"))
         + edited("greeting", **said("assistant", "user"))
         + edited("nul", prompt="a\x00b"),
     )
     result = drop(lake, tmp_path)
-    assert result.preference_rows == 2
+    assert result.preference_rows == 3
     assert refusals(lake, result) == {
-        "request-twice": "roles_do_not_alternate",
+        "request-late": "roles_do_not_alternate",
         "request-greeting": "roles_do_not_alternate",
         "request-nul": "nul_character",
     }
     prompts = read_rows(result.folder, "prompts")["prompt"].to_list()
-    assert ["system", "user"] in [[turn["role"] for turn in prompt] for prompt in prompts]
+    assert sorted([turn["role"] for turn in prompt] for prompt in prompts) == [
+        ["system", "user"],
+        ["system", "user"],
+        ["user"],
+    ]
+    joined = [
+        {"role": "system", "content": "system 0\n\ndeveloper 1"},
+        {"role": "user", "content": "user 2\n\nuser 3"},
+    ]
+    assert joined in prompts
 
 
 def test_the_same_content_is_kept_once(lake: Lake, tmp_path: Path) -> None:
