@@ -52,7 +52,10 @@ def test_every_report_is_an_alert_whatever_dies(kafka_settings: Make, tmp_path: 
     counts = Counter(alert["alert_id"] for alert in sent)
     assert counts.keys() == {f"{tag}-g{i}" for i in range(20)}
     assert max(counts.values()) <= 2
-    assert {alert["feature"] for alert in sent} == {"feature-0", "feature-1"}
+    for alert in sent:
+        # A report that is read before its request knows no feature; it never knows a wrong one.
+        number = int(alert["alert_id"].rpartition("-g")[2])
+        assert alert.get("feature") in (None, f"feature-{number % 2}")
 
 
 def test_an_alert_does_not_wait_for_the_lake(kafka_settings: Make, tmp_path: Path) -> None:

@@ -116,7 +116,10 @@ def test_neither_views_nor_the_log_quote_what_people_write(worker: Worker, place
     until(
         lambda: worker.status()["join"]["consumed"] - before["consumed"] == len(list(events())), "all is read"
     )
-    assert worker.status()["join"]["dead_letters"] - before["dead_letters"] == len(SENTENCES)
+    until(
+        lambda: worker.status()["join"]["dead_letters"] - before["dead_letters"] == len(SENTENCES),
+        "what is broken is set aside",
+    )
     said = {path: worker.get(path)[1] for path in VIEWS} | {"log": worker.log.read_text()}
     needles = {**PERSONAL, **{user: user for user in USERS}}
     assert {place: found for place, text in said.items() if (found := held(needles, text))} == {}
