@@ -29,7 +29,7 @@ COMMANDS = (
     Command("replay", "events:replay", "Send recorded events to Kafka."),
     Command("settle", "lake:settle", "Fold late evidence into interactions, as new revisions."),
     Command("drop", "drops:drop", "Build and publish a preference dataset from the lake."),
-    Command("drops", "drops:app", "List, show and verify published drops."),
+    Command("drops", "drops:app", "List, show, verify, compare, rebuild and push published drops."),
     Command("models", "models:app", "Register trained models, and see what a new base model changes."),
     Command("audit", "audit:app", "Answer an auditor: whose rows, what kind, untouched since?"),
     Command(

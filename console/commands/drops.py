@@ -45,7 +45,7 @@ class Engine(StrEnum):
     RAY = "ray"
 
 
-app = typer.Typer(help="List, show and verify published drops.", no_args_is_help=True)
+app = typer.Typer(help="List, show, verify, compare, rebuild and push published drops.", no_args_is_help=True)
 
 
 def drop(
@@ -164,7 +164,8 @@ def describe(result: DropResult) -> dict[str, Any]:
 @app.command("list")
 def list_drops(home: Home = None, as_json: Json = False) -> None:
     """List published drops, newest first."""
-    rows = registry(open_lake(settings_for(home)))
+    # What a rebuild goes by is long and says nothing to people.
+    rows = registry(open_lake(settings_for(home))).drop("recipe")
     if as_json:
         print_json(rows.to_dicts())
         return
