@@ -24,6 +24,7 @@ from console.sending import send
 from console.terminal import err, out, print_json, say
 from contracts.errors import TailraceError, TerminalError
 from contracts.settings import Settings
+from curation.erasure.other_files import TRUTH
 from curation.settle import settle
 from curation.weights import resolve_model
 from infra.broker import EmbeddedBroker
@@ -86,7 +87,7 @@ def demo(
                 ("a week of traffic", (raw(e) for e in simulation.events if not e.late)),
                 ("outcomes that come days later", (raw(e) for e in simulation.events if e.late)),
             ]
-            truth = settings.home / "truth.jsonl"
+            truth = settings.home / TRUTH
         sent = run_phases(settings, lake, phases, quiet=as_json)
         if truth is not None:
             write_truth(truth, simulation.truth)

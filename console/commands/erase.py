@@ -143,7 +143,7 @@ def _tell(done: Erased) -> None:
     if found["no_longer_rebuildable"]:
         say(f"no longer rebuildable byte for byte: {', '.join(found['no_longer_rebuildable'])}")
     if found["looked_for"]["user_id"] != "everywhere":
-        say(f"the raw user id was looked for {found['looked_for']['user_id']}")
+        say(f"how the raw user id was looked for: {found['looked_for']['user_id']}")
     scan = found.get("proven_again", found)["scan"]
     if done.absent:
         say(f"[green]absent[/]: nothing in {scan['files']:,} files of {scan['bytes'] / (1 << 20):,.1f} MiB")

@@ -16,6 +16,8 @@ from sinks.judge_journal import FOLDER
 
 REPORTS: Final = ("report.html",)
 JOURNALS: Final = (".jsonl", ".unusable")
+TRUTH: Final = "truth.jsonl"
+"""What a demo's simulator knows of its requests, a line each."""
 
 
 def clean_home(
@@ -24,9 +26,9 @@ def clean_home(
     """Remove the person from files of the home folder; returns their names, and tells each before its change.
 
     Rebuilt drops are deleted. Reports that mention the person are deleted, to be written anew. Journals of
-    the judge (JSON lines) that nobody is writing lose the lines that quote the person or answer one of
-    `keys`, the hashes of judged contents. One that a judge is writing is emptied by it within seconds, and
-    what it stores of an erased person is refused; the proof looks at it in any case.
+    the judge and a demo's truth (JSON lines) that nobody is writing lose the lines that quote the person or
+    answer one of `keys`, the hashes of judged contents. One that a judge is writing is emptied by it within
+    seconds, and what it stores of an erased person is refused; the proof looks at it in any case.
     """
     touched = []
     if (home / REBUILT).is_dir():
@@ -40,7 +42,7 @@ def clean_home(
             path.unlink()
             touched.append(path.name)
     folder = home / FOLDER
-    journals = [path for path in sorted(folder.rglob("*")) if path.suffix in JOURNALS]
+    journals = [path for path in sorted(folder.rglob("*")) if path.suffix in JOURNALS] + [home / TRUTH]
     return touched + [
         name
         for path, name in ((path, path.relative_to(home).as_posix()) for path in journals)

@@ -15,6 +15,7 @@ from console.commands.erase import erase
 from console.commands.retention import app as retention
 from contracts.errors import ErasureRefused, SettingsError, TailraceError
 from contracts.settings import load_settings
+from curation.erasure.other_files import TRUTH
 from sinks.lake import Lake
 from streams.pseudonym_key import make_identity
 from tests.curation.dialogues import edited, turned_out
@@ -84,6 +85,13 @@ def test_what_is_found_elsewhere_fails_with_the_place(home: Path) -> None:
     text = run(command, "--user", "user-anna-0001", "--yes", code=1)
     assert "home/notes.txt" in text
     assert "user-anna-0001" not in text
+
+
+def test_what_a_demo_knows_of_the_person_goes(home: Path) -> None:
+    truth = home / TRUTH
+    truth.write_text('{"request_id":"request-anna-0001"}\n{"request_id":"request-bert-0002"}\n')
+    assert json.loads(run(command, "--user", "user-anna-0001", "--yes", "--json"))["absent"] is True
+    assert truth.read_text() == '{"request_id":"request-bert-0002"}\n'
 
 
 def test_erase_needs_to_know_whom_and_a_yes_from_a_script(home: Path) -> None:
