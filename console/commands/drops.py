@@ -9,8 +9,9 @@ from datetime import datetime
 from enum import StrEnum
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
+import polars as pl
 import typer
 
 from console.commands.drops_diff import drops_diff
@@ -44,6 +45,9 @@ class Engine(StrEnum):
     LOCAL = "local"
     RAY = "ray"
 
+
+WIDE: Final = 100
+"""Characters a terminal must have for a list of drops with everything about them."""
 
 app = typer.Typer(help="List, show, verify, compare, rebuild and push published drops.", no_args_is_help=True)
 
@@ -172,9 +176,11 @@ def list_drops(home: Home = None, as_json: Json = False) -> None:
     if rows.is_empty():
         out.print("no drop is published yet: `tailrace drop` builds one", highlight=False)
         return
-    columns = ["drop_id", "channel", "as_of", "preference_rows", "unpaired_rows", "judge", "published_at"]
-    names = ["drop_id", "channel", "as_of", "pairs", "unpaired", "judge", "published"]
-    print_table(names, rows.select(columns).rows())
+    named = {"drop_id": "drop_id", "as_of": "as_of", "preference_rows": "pairs", "unpaired_rows": "unpaired"}
+    if out.width >= WIDE:
+        named |= {"channel": "channel", "judge": "judge"}
+    published = pl.col("published_at").dt.date().alias("published")
+    print_table([*named.values(), "published"], rows.select(*named, published).rows())
 
 
 @app.command("show")
